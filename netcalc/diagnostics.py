@@ -1,0 +1,100 @@
+"""What netcalc says about a spec: one Diagnostic type, its codes, and the errors that carry it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "info"]
+
+CODES: dict[str, str] = {
+    # Reading the text.
+    "NC001": "the spec cannot be read",
+    "NC002": "the text is not valid YAML",
+    "NC003": "a key is written twice in one mapping",
+    "NC004": "a YAML feature that specs do not use: tags, several documents, keys that are no scalars",
+    "NC005": "the text goes beyond a safety limit",
+    # What the fields may hold.
+    "NC010": "unknown field",
+    "NC011": "a field has the wrong type or value",
+    "NC012": "a required field is missing",
+    "NC013": "unknown layer",
+    "NC014": "a node is not written as one layer with its wiring",
+    "NC015": "an expression cannot be evaluated",
+    "NC016": "an override names a path that the spec does not have",
+    # How nodes are wired.
+    "NC020": "an unknown node is named",
+    "NC021": "two nodes have the same name",
+    "NC022": "a layer gets the wrong number of inputs",
+    # Whether layers fit their inputs.
+    "NC100": "the input has the wrong number of axes",
+    "NC101": "the kernel is larger than its input",
+    "NC102": "`groups` does not divide the channels",
+    "NC103": "the shapes at a merge do not agree",
+    "NC104": "a field does not have one value per spatial axis",
+    "NC105": "padding leaves pooling windows that see no input",
+    # Rules of design.
+    "NC301": "a bias just before batch normalisation",
+    "NC302": "a stride that drops pixels",
+    # Budgets.
+    "NC401": "a budget is missed",
+}
+"""Every code with its meaning. A code is permanent: it is never given another meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a file: 1-based lines and columns, the end exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding: a permanent code, what is wrong with both numbers, where, and the next step."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    help: str = ""
+    severity: Severity = "error"
+    node: str = ""
+    context: tuple[str, ...] = ()
+
+
+class SpecError(Exception):
+    """The spec is wrong; carries every diagnostic that was found, not only the first."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n".join(_one_line(d) for d in self.diagnostics))
+
+
+class CannotRunError(Exception):
+    """netcalc could not do its work although no spec is wrong: a missing file, an absent device."""
+
+    def __init__(self, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.help = help
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean `stride`?" for the closest known word, or the list if it is short."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    if 0 < len(known) <= 40:
+        return "known: " + ", ".join(f"`{k}`" for k in known)
+    return ""
+
+
+def _one_line(d: Diagnostic) -> str:
+    where = f"{d.span.file}:{d.span.line}:{d.span.column}: " if d.span else ""
+    return f"{where}{d.severity}[{d.code}]: {d.message}" + (f" ({d.help})" if d.help else "")

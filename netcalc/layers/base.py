@@ -1,0 +1,160 @@
+"""What every layer says about itself: types, parameters, state, kernels, window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from netcalc.choice import Fields
+from netcalc.layers.initializer import Initializer
+
+PositiveInt = Annotated[int, Field(strict=True, gt=0, le=2**31)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Shape of one sample, channels last and without batch, and its dtype."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    @property
+    def size(self) -> int:
+        """Number of elements of one sample."""
+        return math.prod(self.shape)
+
+    @property
+    def channels(self) -> int:
+        """Length of the last axis."""
+        return self.shape[-1]
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Lengths of the spatial axes."""
+        return self.shape[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class ParamSpec:
+    """A parameter to allocate: its shape, what each axis means, and how it starts.
+
+    `role` decides what regularisation applies to; fan_in and fan_out scale the initialiser.
+    """
+
+    shape: tuple[int, ...]
+    axes: str  # "hwio", "io", "o": the order that torch and ONNX layouts are derived from
+    role: Literal["weight", "bias", "scale", "slope"]
+    init: Initializer
+    fan_in: int = 0
+    fan_out: int = 0
+    dtype: str = "float32"
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class StateSpec:
+    """A value that training updates without a gradient: its shape and the constant it starts at."""
+
+    shape: tuple[int, ...]
+    start: float
+    dtype: str = "float32"
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One operation of the compiled layer, for one sample in inference, as cost analyses see it.
+
+    `macs` counts multiplies of convolutions and matrix products; `flops` the elementwise work beside them;
+    `transcendentals` how many of those flops are exp, tanh and the like, each counted as one.
+    """
+
+    kind: Literal["conv", "gemm", "reduce", "window", "elementwise", "move", "scan"]
+    macs: int = 0
+    flops: int = 0
+    transcendentals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAxis:
+    """A sliding window along one axis: `output` windows of `size` taps, `stride` apart.
+
+    The padding is what the padding form asks for. `unused` is how many elements at the end of the padded
+    axis no window reads; it is negative where ceil rounding lets the last window hang over.
+    """
+
+    input: int
+    output: int
+    size: int
+    stride: int
+    padding: tuple[int, int]
+    dilation: int
+
+    @property
+    def extent(self) -> int:
+        """Elements from the first to the last tap."""
+        return (self.size - 1) * self.dilation + 1
+
+    @property
+    def unused(self) -> int:
+        """Elements at the end of the padded axis that no window reads."""
+        return self.input + sum(self.padding) - ((self.output - 1) * self.stride + self.extent)
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """All that is known of a layer once its inputs are."""
+
+    output: TensorType
+    params: Mapping[str, ParamSpec] = field(default_factory=lambda: _NOTHING)
+    state: Mapping[str, StateSpec] = field(default_factory=lambda: _NOTHING)
+    kernels: tuple[Kernel, ...] = ()
+    window: tuple[WindowAxis, ...] = ()
+
+
+class ShapeError(ValueError):
+    """The layer does not fit its input; the graph turns this into a Diagnostic at the field's line."""
+
+    def __init__(self, code: str, field: str, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.code, self.field, self.help = code, field, help
+
+
+class Layer(Fields):
+    """A layer's fields, as the spec gives them, and the facts that follow from its inputs."""
+
+    kind: ClassVar[str]
+    arity: ClassVar[Literal["one", "many"]] = "one"
+    """Whether the layer reads one tensor or merges several."""
+
+    def infer(self, *inputs: TensorType) -> Inferred:
+        """Return the facts for inputs of these types; raises ShapeError where they do not fit."""
+        raise AssertionError(f"{type(self).__name__} has no shape rule")
+
+
+def require_spatial(x: TensorType, what: str) -> None:
+    """Raise ShapeError unless x has one to three spatial axes before its channels."""
+    if not 2 <= len(x.shape) <= 4:
+        raise ShapeError(
+            "NC100",
+            "",
+            f"{what} needs 1 to 3 spatial axes and channels, not an input of shape {x.shape}",
+            help="put the layer before `flatten`" if len(x.shape) == 1 else "",
+        )

@@ -1,0 +1,76 @@
+"""Convolution."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from pydantic import Field
+
+from netcalc.layers.base import (
+    Flag,
+    Inferred,
+    Kernel,
+    Layer,
+    ParamSpec,
+    PositiveInt,
+    ShapeError,
+    TensorType,
+    require_spatial,
+)
+from netcalc.layers.initializer import Initializer, initializer
+from netcalc.layers.window import Padding, Sizes, windows
+
+
+class Conv(Layer):
+    """Convolution over all spatial axes: logical kernel order HWIO, cross-correlation as in XLA."""
+
+    kind: ClassVar[str] = "conv"
+
+    filters: PositiveInt = Field(description="number of output channels K")
+    kernel: Sizes = Field(description="side F of the kernel, or one per spatial axis")
+    stride: Sizes = Field(default=1, description="step S between windows, or one per spatial axis")
+    dilation: Sizes = Field(default=1, description="spacing between taps of the kernel; 1 is dense")
+    groups: PositiveInt = Field(default=1, description="channel groups that do not see each other")
+    padding: Padding = Field(default="valid", description="zeros around the input")
+    bias: Flag = Field(default=True, description="add one trained offset per filter")
+    init: Initializer = Field(default_factory=lambda: initializer("he_normal"), description="how the kernel starts")
+    bias_init: Initializer = Field(default_factory=lambda: initializer("zeros"), description="how the bias starts")
+
+    def infer(self, *inputs: TensorType) -> Inferred:
+        """Output sides by eq. 2, K·(taps·C/groups + 1) parameters, one MAC per output and tap."""
+        (x,) = inputs
+        require_spatial(x, "a convolution")
+        self._check_groups(x.channels)
+        window = windows(x, kernel=self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation)
+        output = TensorType((*(axis.output for axis in window), self.filters))
+        sides = tuple(axis.size for axis in window)
+        taps = math.prod(sides)
+        fan_in = taps * x.channels // self.groups
+        params = {
+            "kernel": ParamSpec(
+                (*sides, x.channels // self.groups, self.filters),
+                axes="dhw"[-len(sides) :] + "io",
+                role="weight",
+                init=self.init,
+                fan_in=fan_in,
+                fan_out=taps * self.filters // self.groups,
+            )
+        }
+        kernels = [Kernel("conv", macs=output.size * fan_in)]
+        if self.bias:
+            params["bias"] = ParamSpec((self.filters,), "o", "bias", self.bias_init, fan_in, self.filters)
+            kernels.append(Kernel("elementwise", flops=output.size))
+        return Inferred(output, params, kernels=tuple(kernels), window=window)
+
+    def _check_groups(self, channels: int) -> None:
+        for number, name in ((channels, "input channels"), (self.filters, "filters")):
+            if number % self.groups:
+                common = math.gcd(channels, self.filters)
+                divisors = [str(d) for d in range(1, min(common, 4096) + 1) if common % d == 0]
+                raise ShapeError(
+                    "NC102",
+                    "groups",
+                    f"`groups` ({self.groups}) does not divide the {number} {name}",
+                    help=f"use {', '.join(divisors[:-1])} or {divisors[-1]}" if divisors[1:] else "use 1",
+                )

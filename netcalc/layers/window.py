@@ -1,0 +1,174 @@
+"""Sliding windows along any number of axes: sizes, padding forms, rounding; shared by convolution and pooling."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from netcalc.layers.base import ShapeError, TensorType, WindowAxis
+
+MAX_SIZE = 2**31
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MAX_SIZE
+
+
+def _sizes(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        raise ValueError(f"should be a whole number, not {value}; `//` divides to whole numbers")
+    items = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(items) <= 3 or not all(_is_count(item, 1) for item in items):
+        raise ValueError("should be a positive integer, or one for each spatial axis")
+    return tuple(items) if isinstance(value, list | tuple) else value
+
+
+def _padding(value: Any) -> Any:
+    if value in ("valid", "same") or _is_count(value, 0):
+        return value
+    if isinstance(value, list | tuple) and 1 <= len(value) <= 3:
+        if all(_is_count(item, 0) for item in value):
+            return tuple((item, item) for item in value)
+        pairs = [item for item in value if isinstance(item, list | tuple) and len(item) == 2]
+        if len(pairs) == len(value) and all(_is_count(side, 0) for pair in pairs for side in pair):
+            return tuple((low, high) for low, high in pairs)
+    raise ValueError(
+        "should be valid, same, an integer, one integer per spatial axis, or [leading, trailing] per spatial axis"
+    )
+
+
+_COUNT = {"type": "integer", "minimum": 1}
+_PIXELS = {"type": "integer", "minimum": 0}
+
+Sizes: TypeAlias = Annotated[
+    int | tuple[int, ...],
+    BeforeValidator(_sizes),
+    WithJsonSchema({"anyOf": [_COUNT, {"type": "array", "items": _COUNT, "minItems": 1, "maxItems": 3}]}),
+]
+"""A positive integer for all spatial axes, or one for each."""
+
+Padding: TypeAlias = Annotated[
+    Literal["valid", "same"] | int | tuple[tuple[int, int], ...],
+    BeforeValidator(_padding),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["valid", "same"]},
+                _PIXELS,
+                {"type": "array", "items": _PIXELS, "minItems": 1, "maxItems": 3},
+                {
+                    "type": "array",
+                    "items": {"type": "array", "items": _PIXELS, "minItems": 2, "maxItems": 2},
+                    "minItems": 1,
+                    "maxItems": 3,
+                },
+            ]
+        }
+    ),
+]
+"""`valid`, `same` (as XLA pads), pixels on every side, or per axis, or [leading, trailing] per axis."""
+
+Rounding: TypeAlias = Literal["floor", "ceil"]
+
+
+def per_axis(value: int | tuple[int, ...], rank: int, field: str) -> tuple[int, ...]:
+    """Return one value for each of `rank` spatial axes; raises ShapeError if the number differs."""
+    if isinstance(value, int):
+        return (value,) * rank
+    _check_rank(len(value), rank, field)
+    return value
+
+
+def _check_rank(given: int, rank: int, field: str) -> None:
+    if given != rank:
+        raise ShapeError(
+            "NC104",
+            field,
+            f"`{field}` has {given} values for an input with {rank} spatial axes",
+            help=f"give one value, or {rank}",
+        )
+
+
+def windows(
+    x: TensorType,
+    *,
+    kernel: int | tuple[int, ...],
+    stride: int | tuple[int, ...],
+    padding: Literal["valid", "same"] | int | tuple[tuple[int, int], ...],
+    dilation: int | tuple[int, ...] = 1,
+    rounding: Rounding = "floor",
+) -> tuple[WindowAxis, ...]:
+    """Return the window along each spatial axis of x.
+
+    The output side is L = (N + P − E) / S + 1 (eq. 2 of the lecture, E the extent of the dilated kernel),
+    rounded as asked. With `ceil`, the last window must start inside the input or its leading padding, as in
+    PyTorch. `same` gives L = ceil(N / S) and puts the odd pixel of padding last, as XLA does.
+
+    Raises ShapeError where the kernel is larger than the padded input.
+    """
+    rank = len(x.sides)
+    kernels, strides = per_axis(kernel, rank, "kernel"), per_axis(stride, rank, "stride")
+    dilations = per_axis(dilation, rank, "dilation")
+    if isinstance(padding, tuple):
+        _check_rank(len(padding), rank, "padding")
+    axes = []
+    for axis, (side, size, step, spread) in enumerate(zip(x.sides, kernels, strides, dilations, strict=True)):
+        extent = (size - 1) * spread + 1
+        low, high = _pads(padding, axis, side, extent, step)
+        room = side + low + high - extent
+        if room < 0:
+            raise _too_large(x, axis, size, spread, (low, high))
+        output = room // step + 1
+        if rounding == "ceil" and room % step and output * step < side + low:
+            output += 1
+        axes.append(WindowAxis(side, output, size, step, (low, high), spread))
+    return tuple(axes)
+
+
+def _pads(
+    padding: Literal["valid", "same"] | int | tuple[tuple[int, int], ...],
+    axis: int,
+    side: int,
+    extent: int,
+    stride: int,
+) -> tuple[int, int]:
+    if padding == "valid":
+        return 0, 0
+    if padding == "same":
+        total = max((-(-side // stride) - 1) * stride + extent - side, 0)
+        return total // 2, total - total // 2
+    if isinstance(padding, int):
+        return padding, padding
+    assert isinstance(padding, tuple)
+    return padding[axis]
+
+
+def _too_large(x: TensorType, axis: int, size: int, dilation: int, pads: tuple[int, int]) -> ShapeError:
+    side = x.sides[axis]
+    extent = (size - 1) * dilation + 1
+    name = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}[len(x.sides)][axis]
+    dilated = f", dilated to {extent}," if dilation > 1 else ""
+    padded = f" with {sum(pads)} of padding" if sum(pads) else ""
+    return ShapeError(
+        "NC101",
+        "kernel",
+        f"`kernel` ({size}){dilated} is larger than the input's {name} ({side}){padded}",
+        help=f"use a kernel of at most {(side + sum(pads) - 1) // dilation + 1}, add padding, "
+        "or shrink the maps less before it",
+    )
+
+
+def valid_taps(axis: WindowAxis, *, padding_counts: bool) -> tuple[int, ...]:
+    """Return how many taps of each window fall on the input, or on input and padding (not on ceil's overhang).
+
+    The divisors of average pooling along one axis.
+    """
+    low, high = axis.padding
+    first, last = (-low, axis.input + high) if padding_counts else (0, axis.input)
+    counts = []
+    for window in range(axis.output):
+        start = window * axis.stride - low
+        taps = range(start, start + axis.extent, axis.dilation)
+        counts.append(sum(first <= tap < last for tap in taps))
+    return tuple(counts)

@@ -1,0 +1,378 @@
+"""Trees to flat nodes: groups, repetition, conditions, names and wiring.
+
+Order wires nodes: without `from` a node reads the one before it in its list. A group (`sequence`, `residual`,
+`parallel`) opens a scope for names; its own name stands for its last node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from netcalc.diagnostics import Diagnostic, Span, did_you_mean
+from netcalc.layers.catalog import LAYERS
+from netcalc.spec.expressions import ExpressionError, Value, has_expression, substitute
+from netcalc.spec.network import NAME
+from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain
+
+WIRING = ("name", "from", "repeat", "when", "trainable")
+GROUPS = ("sequence", "residual", "parallel")
+MERGES = tuple(kind for kind, layer in LAYERS.items() if layer.arity == "many")
+
+MAX_REPEAT = 10_000
+MAX_EXPANDED = 100_000
+"""Nodes and group instances that one spec may expand to."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlatNode:
+    """One layer with everything expanded, its fields not yet validated."""
+
+    name: str
+    kind: str
+    fields: YamlTree
+    inputs: tuple[str, ...]
+    trainable: bool
+    span: Span
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Where a list of nodes stands: the prefix of its names, its parameters, what it inherits."""
+
+    prefix: str
+    names: Mapping[str, Value]
+    trainable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One element of a list of nodes, its wiring read but nothing expanded."""
+
+    kind: str
+    name: str
+    body: YamlTree
+    wiring: Mapping[str, YamlTree]
+    span: Span
+    path: str
+
+
+_NOTHING = YamlDict({}, {}, Span("", 1, 1, 1, 1))
+
+
+def flatten(
+    layers: YamlTree, inputs: tuple[str, ...], params: Mapping[str, Value]
+) -> tuple[list[FlatNode], list[Diagnostic], Callable[[str], str | None]]:
+    """Return the flat nodes of a list of layers, what is wrong with it, and a look-up of names.
+
+    The look-up gives the node that a name at top level stands for, None where there is none.
+    """
+    expander = _Expander()
+    for name in inputs:
+        expander.known[name] = name
+    only = inputs[0] if len(inputs) == 1 else None
+    if only is not None:
+        expander.known["input"] = only
+    expander.expand_list(layers, _Scope("", params, True), only, "/layers")
+    return expander.nodes, expander.diagnostics, expander.known.get
+
+
+def substituted(tree: YamlTree, names: Mapping[str, Value], problems: list[Diagnostic]) -> YamlTree:
+    """Return the tree with its expressions evaluated; adds a Diagnostic for each that cannot be."""
+    match tree:
+        case YamlScalar(str(text), span) if has_expression(text):
+            try:
+                return _as_tree(substitute(text, names), span)
+            except ExpressionError as error:
+                problems.append(Diagnostic("NC015", str(error), span, error.help))
+                return YamlScalar(None, span)
+        case YamlList(items, span):
+            return YamlList(tuple(substituted(item, names, problems) for item in items), span)
+        case YamlDict(entries, keys, span):
+            return YamlDict({k: substituted(v, names, problems) for k, v in entries.items()}, keys, span)
+    return tree
+
+
+def _as_tree(value: Value, span: Span) -> YamlTree:
+    if isinstance(value, list):
+        return YamlList(tuple(_as_tree(item, span) for item in value), span)
+    return YamlScalar(value, span)
+
+
+def node_kind(keys: Mapping[str, object]) -> list[str]:
+    """Return the keys of a node that could name its layer: all but the wiring."""
+    return [key for key in keys if key not in WIRING]
+
+
+@dataclass(slots=True)
+class _Expander:
+    nodes: list[FlatNode] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    known: dict[str, str] = field(default_factory=dict)
+    """Full names of nodes, groups and inputs, with the node that each stands for."""
+    spans: dict[str, Span] = field(default_factory=dict)
+    expanded: int = 0
+
+    def expand_list(self, tree: YamlTree, scope: _Scope, incoming: str | None, path: str) -> str | None:
+        """Expand a list of nodes and return the name of its last; `incoming` if it has none."""
+        if not isinstance(tree, YamlList):
+            self._error("NC011", "should be a list of layers", tree.span)
+            return incoming
+        counts: dict[str, int] = {}
+        for index, element in enumerate(tree.items):
+            item = self._read(element, counts, f"{path}/{index}")
+            if item is not None:
+                incoming = self._expand(item, scope, incoming)
+        return incoming
+
+    def _read(self, tree: YamlTree, counts: dict[str, int], path: str) -> _Item | None:
+        match tree:
+            case YamlScalar(str(kind), span):
+                body: YamlTree = replace(_NOTHING, span=span)
+                wiring: Mapping[str, YamlTree] = {}
+            case YamlDict(entries, keys, span):
+                kinds = node_kind(entries)
+                if len(kinds) != 1:
+                    self._no_kind(tree, kinds)
+                    return None
+                kind = kinds[0]
+                body, span = entries[kind], keys[kind]
+                wiring = {key: value for key, value in entries.items() if key != kind}
+            case _:
+                self._error("NC014", "a node is a layer's name or a mapping with one", tree.span)
+                return None
+        if kind not in LAYERS and kind not in GROUPS:
+            self._error("NC013", f"unknown layer `{kind}`", span, did_you_mean(kind, [*LAYERS, *GROUPS]))
+            return None
+        counts[kind] = counts.get(kind, 0) + 1
+        name = self._given_name(wiring) or f"{kind}{counts[kind]}"
+        return _Item(kind, name, body, wiring, span, path)
+
+    def _no_kind(self, tree: YamlDict, kinds: list[str]) -> None:
+        if not kinds:
+            self._error("NC014", "this node names no layer", tree.span, "for example `conv: {...}`")
+            return
+        layers = [kind for kind in kinds if kind in LAYERS or kind in GROUPS]
+        if len(layers) == 1:
+            for kind in kinds:
+                if kind not in layers:
+                    help = f"fields of `{layers[0]}` go inside its braces; " + did_you_mean(kind, WIRING)
+                    self._error("NC010", f"unknown field `{kind}` beside `{layers[0]}`", tree.keys[kind], help)
+            return
+        message = f"a node names one layer, this one names {', '.join(f'`{kind}`' for kind in kinds)}"
+        self._error("NC014", message, tree.keys[kinds[1]], "start each layer with its own `-`")
+
+    def _given_name(self, wiring: Mapping[str, YamlTree]) -> str | None:
+        tree = wiring.get("name")
+        match tree:
+            case None:
+                return None
+            case YamlScalar(str(name)) if NAME.fullmatch(name) and name != "input":
+                return name
+        self._error(
+            "NC011",
+            "`name` should be a word of letters, digits, `_` and `-` other than `input`",
+            tree.span,
+        )
+        return None
+
+    def _expand(self, item: _Item, scope: _Scope, incoming: str | None) -> str | None:
+        """Expand one item, as often as `repeat` says, and return the node that comes after it."""
+        wiring = self._wiring(item, scope)
+        if not wiring.kept:
+            return incoming
+        full = scope.prefix + item.name
+        if full in self.known:
+            first = self.spans.get(full)
+            where = f" at line {first.line}" if first else " for an input"
+            self._error("NC021", f"the name `{full}` is taken{where}", item.span, "give another `name`")
+            return incoming
+        self.spans[full] = item.span
+        inputs = self._inputs(item, scope, incoming)
+        inner = replace(scope, trainable=scope.trainable and wiring.trainable)
+        if wiring.repeat is None:
+            last = self._expand_once(item, full, inner, inputs)
+        else:
+            last = inputs[0] if inputs else None
+            for index in range(wiring.repeat):
+                numbered = replace(inner, names={**scope.names, "index": index})
+                last = self._expand_once(item, f"{full}.{index + 1}", numbered, inputs)
+                inputs = (last,) if last is not None else ()
+        if last is not None:
+            self.known[full] = last
+        return last
+
+    def _expand_once(self, item: _Item, name: str, scope: _Scope, inputs: tuple[str, ...]) -> str | None:
+        self.expanded += 1
+        if self.expanded > MAX_EXPANDED:
+            if self.expanded == MAX_EXPANDED + 1:
+                self._error("NC005", f"the spec expands to more than {MAX_EXPANDED:,} nodes", item.span)
+            return None
+        if item.kind in GROUPS:
+            return self._group(item, name, scope, inputs[0] if inputs else None)
+        body = substituted(item.body, scope.names, self.diagnostics)
+        self._emit(FlatNode(name, item.kind, body, inputs, scope.trainable, item.span, item.path))
+        return name
+
+    def _emit(self, node: FlatNode) -> None:
+        self.nodes.append(node)
+        self.known[node.name] = node.name
+
+    def _group(self, item: _Item, name: str, scope: _Scope, incoming: str | None) -> str | None:
+        inner = replace(scope, prefix=f"{name}.")
+        path = f"{item.path}/{item.kind}"
+        if item.kind == "sequence":
+            return self.expand_list(item.body, inner, incoming, path)
+        if item.kind == "residual":
+            return self._residual(item, name, inner, incoming, path)
+        return self._parallel(item, name, inner, incoming, path)
+
+    def _residual(self, item: _Item, name: str, scope: _Scope, incoming: str | None, path: str) -> str | None:
+        """F(x) + x, or F(x) + shortcut(x) (He et al. 2015)."""
+        if isinstance(item.body, YamlList):
+            entries: Mapping[str, YamlTree] = {"body": item.body}
+            path = item.path
+        else:
+            entries = self._group_fields(item, ("body", "shortcut"), "body")
+        ends = []
+        for part in ("body", "shortcut"):
+            within = replace(scope, prefix=f"{name}.{part}.")
+            tree = entries.get(part)
+            end = incoming if tree is None else self.expand_list(tree, within, incoming, f"{path}/{part}")
+            ends.append(end)
+            if end is not None:
+                self.known[f"{name}.{part}"] = end
+        return self._merge(item, "add", f"{name}.add", ends, scope)
+
+    def _parallel(self, item: _Item, name: str, scope: _Scope, incoming: str | None, path: str) -> str | None:
+        if isinstance(item.body, YamlList):
+            entries: Mapping[str, YamlTree] = {"branches": item.body}
+            path = item.path
+        else:
+            entries = self._group_fields(item, ("branches", "merge"), "branches")
+        merge = substituted(entries.get("merge", YamlScalar("concat", item.span)), scope.names, self.diagnostics)
+        kind = plain(merge)
+        if kind not in MERGES:
+            known = ", ".join(f"`{merge}`" for merge in MERGES)
+            self._error("NC011", f"`merge` should be one of {known}", merge.span)
+            return None
+        ends = []
+        for branch, tree, where in self._branches(entries.get("branches")):
+            within = replace(scope, prefix=f"{name}.{branch}.")
+            end = self.expand_list(tree, within, incoming, f"{path}/branches/{where}")
+            ends.append(end)
+            if end is not None:
+                self.known[f"{name}.{branch}"] = end
+        return self._merge(item, str(kind), f"{name}.{kind}", ends, scope)
+
+    def _branches(self, tree: YamlTree | None) -> Iterator[tuple[str, YamlTree, str]]:
+        match tree:
+            case YamlList(items):
+                for index, branch in enumerate(items):
+                    yield f"branch{index + 1}", branch, str(index)
+            case YamlDict(entries, keys):
+                for name, branch in entries.items():
+                    if not NAME.fullmatch(name):
+                        self._error("NC011", f"`{name}` is no name for a branch", keys[name])
+                    yield name, branch, name
+            case YamlScalar(_, span):
+                self._error("NC011", "`branches` should be lists of layers", span)
+
+    def _group_fields(self, item: _Item, known: tuple[str, ...], needed: str) -> Mapping[str, YamlTree]:
+        entries: Mapping[str, YamlTree] = {}
+        if isinstance(item.body, YamlDict):
+            entries = item.body.entries
+            for key in entries:
+                if key not in known:
+                    message = f"unknown field `{key}` of `{item.kind}`"
+                    self._error("NC010", message, item.body.keys[key], did_you_mean(key, known))
+        if needed not in entries:
+            self._error("NC012", f"`{item.kind}` needs `{needed}`", item.span, "a list of layers")
+        return entries
+
+    def _merge(self, item: _Item, kind: str, name: str, ends: list[str | None], scope: _Scope) -> str | None:
+        inputs = tuple(end for end in ends if end is not None)
+        if len(inputs) < 2:
+            if len(ends) < 2:
+                self._error("NC022", f"`{item.kind}` needs at least two branches", item.span)
+            return None
+        if name in self.known:
+            self._error("NC021", f"the name `{name}` is taken", item.span, "rename the branch")
+            return None
+        body = replace(_NOTHING, span=item.span)
+        self._emit(FlatNode(name, kind, body, inputs, scope.trainable, item.span, item.path))
+        return name
+
+    def _inputs(self, item: _Item, scope: _Scope, incoming: str | None) -> tuple[str, ...]:
+        """Return the nodes that an item reads, by `from` or by order."""
+        tree = item.wiring.get("from")
+        merges = item.kind in MERGES
+        if tree is None:
+            if merges:
+                help = f"for example `{{{item.kind}: , from: [a, b]}}`, or a `parallel` group"
+                self._error("NC022", f"`{item.kind}` merges several nodes; name them with `from`", item.span, help)
+            elif incoming is None and not self.diagnostics:
+                help = "name one with `from`"
+                self._error(
+                    "NC022",
+                    f"`{item.name}` follows no node and the network has several inputs",
+                    item.span,
+                    help,
+                )
+            return () if incoming is None else (incoming,)
+        tree = substituted(tree, scope.names, self.diagnostics)
+        names = tree.items if isinstance(tree, YamlList) else (tree,)
+        found = [self._lookup(name, scope) for name in names]
+        if merges and len(names) < 2:
+            self._error("NC022", f"`{item.kind}` merges several nodes, `from` names {len(names)}", tree.span)
+        if not merges and len(names) != 1:
+            help = f"merge them first: {', '.join(MERGES)}"
+            self._error("NC022", f"`{item.kind}` reads one node, `from` names {len(names)}", tree.span, help)
+        return tuple(name for name in found if name is not None)
+
+    def _lookup(self, tree: YamlTree, scope: _Scope) -> str | None:
+        """Return the node that a name stands for, seen from the innermost scope outward."""
+        name = plain(tree)
+        prefix = scope.prefix
+        while True:
+            if (full := f"{prefix}{name}") in self.known:
+                return self.known[full]
+            if not prefix:
+                break
+            prefix = prefix[: prefix.rfind(".", 0, -1) + 1]
+        inside = [known.removeprefix(scope.prefix) for known in self.known if known.startswith(scope.prefix)]
+        visible = [n for n in inside if "." not in n] or inside
+        help = did_you_mean(str(name), visible) or "a node can read nodes that stand before it"
+        self._error("NC020", f"no node `{name}` before this one", tree.span, help)
+        return None
+
+    def _wiring(self, item: _Item, scope: _Scope) -> _Wiring:
+        values = {
+            key: substituted(item.wiring[key], scope.names, self.diagnostics)
+            for key in ("repeat", "when", "trainable")
+            if key in item.wiring
+        }
+        for key in ("when", "trainable"):
+            if key in values and not isinstance(plain(values[key]), bool):
+                self._error("NC011", f"`{key}` should be true or false", values[key].span)
+        repeat = plain(values["repeat"]) if "repeat" in values else None
+        if repeat is not None and not (type(repeat) is int and 0 <= repeat <= MAX_REPEAT):
+            message = f"`repeat` should be a whole number from 0 to {MAX_REPEAT:,}"
+            self._error("NC011", message, values["repeat"].span)
+            repeat = None
+        return _Wiring(
+            kept="when" not in values or plain(values["when"]) is not False,
+            trainable="trainable" not in values or plain(values["trainable"]) is not False,
+            repeat=repeat,
+        )
+
+    def _error(self, code: str, message: str, span: Span, help: str = "") -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, help))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wiring:
+    kept: bool
+    trainable: bool
+    repeat: int | None

@@ -1,0 +1,57 @@
+"""The validated spec: a flat list of named nodes with their layers, wiring and places in the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netcalc.diagnostics import Span
+from netcalc.layers.base import Layer, TensorType
+from netcalc.spec.budgets import Budgets
+from netcalc.spec.expressions import Value
+from netcalc.spec.training import TrainingSpec
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+"""What a name that a person gives must match."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input of the network."""
+
+    name: str
+    type: TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """One layer of the flat network.
+
+    `name` is unique and tells the groups around the node (`stage3.1.conv1`); `path` is the JSON pointer of the
+    node in its file; `inputs` name nodes or network inputs; `fields` tells where each field stands.
+    """
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...]
+    span: Span
+    path: str
+    trainable: bool = True
+    fields: Mapping[str, Span] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """A network as described, valid in itself; whether its layers fit each other is for the graph to say."""
+
+    name: str
+    inputs: tuple[InputSpec, ...]
+    nodes: tuple[NodeSpec, ...]
+    outputs: tuple[str, ...]
+    params: Mapping[str, Value]
+    train: TrainingSpec | None
+    budgets: Budgets
+    file: str
+    sections: Mapping[str, Span]
+    """Where each part of the spec stands, by its dotted path: `train`, `budgets.params.max`."""

@@ -1,0 +1,142 @@
+"""`--set PATH=VALUE`: one value of a spec replaced before it is expanded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netcalc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
+from netcalc.layers.catalog import LAYERS
+from netcalc.spec.compose import GROUPS, WIRING, node_kind
+from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, parse_yaml
+
+SECTIONS = ("name", "input", "inputs", "params", "layers", "outputs", "train", "budgets")
+"""The keys that a spec may have at top level."""
+
+
+def override(tree: YamlTree, assignment: str) -> YamlTree:
+    """Return the tree with `path.to.key=value` carried out; the value is YAML.
+
+    Parameters and layers must exist; a layer is addressed by its node's name (`layers.c3.filters`). Other keys
+    may be new and are checked with the rest of the spec. Raises SpecError for a path that leads nowhere.
+    """
+    path, equals, text = assignment.partition("=")
+    steps = path.strip().split(".")
+    origin = Span(f"--set {path.strip()}", 1, 1, 1, 1)
+    if not equals or not all(steps):
+        raise _error("an override is written PATH=VALUE, such as train.epochs=3", origin)
+    value = parse_yaml(text, origin.file)
+    if not isinstance(tree, YamlDict):
+        return tree
+    if steps[0] not in SECTIONS:
+        raise _error(f"the spec has no `{steps[0]}`", origin, did_you_mean(steps[0], SECTIONS))
+    if steps[0] == "layers" and len(steps) > 1:
+        layers = tree.entries.get("layers", tree)
+        return tree.replaced(
+            "layers", _in_layers(layers, steps[1:], value, origin), tree.keys.get("layers", origin)
+        )
+    if steps[0] == "params" and len(steps) > 1:
+        params = tree.entries.get("params")
+        known = params.entries if isinstance(params, YamlDict) else {}
+        if steps[1] not in known:
+            raise _error(f"the spec has no parameter `{steps[1]}`", origin, did_you_mean(steps[1], known))
+    return _assign(tree, steps, value, origin)
+
+
+def _assign(tree: YamlTree, steps: list[str], value: YamlTree, origin: Span) -> YamlTree:
+    if not steps:
+        return value
+    step, *rest = steps
+    if isinstance(tree, YamlList):
+        if not step.isdecimal() or int(step) >= len(tree.items):
+            raise _error(f"`{step}` is no index of a list of {len(tree.items)}", origin)
+        changed = list(tree.items)
+        changed[int(step)] = _assign(changed[int(step)], rest, value, origin)
+        return replace(tree, items=tuple(changed))
+    if isinstance(tree, YamlScalar):
+        # A bare word stands for itself with all defaults: `optimizer: adam`.
+        word = {} if tree.value is None else {str(tree.value): YamlDict({}, {}, tree.span)}
+        tree = YamlDict(dict(word), dict.fromkeys(word, tree.span), tree.span)
+    inner = tree.entries.get(step, YamlScalar(None, origin))
+    return tree.replaced(step, _assign(inner, rest, value, origin), tree.keys.get(step, origin))
+
+
+def _in_layers(tree: YamlTree, steps: list[str], value: YamlTree, origin: Span) -> YamlTree:
+    """Replace something below a list of nodes; the first step names a node of it."""
+    if not isinstance(tree, YamlList):
+        raise _error("there is no list of layers here", origin)
+    counts: dict[str, int] = {}
+    names = []
+    for index, item in enumerate(tree.items):
+        kind, name = _kind_and_name(item, counts)
+        names.append(name)
+        if steps[0] in (name, str(index)):
+            changed = _in_node(item, kind, steps[1:], value, origin)
+            return replace(tree, items=(*tree.items[:index], changed, *tree.items[index + 1 :]))
+    raise _error(f"no node `{steps[0]}` in this list", origin, did_you_mean(steps[0], names))
+
+
+def _kind_and_name(item: YamlTree, counts: dict[str, int]) -> tuple[str, str]:
+    entries = item.entries if isinstance(item, YamlDict) else {}
+    kinds = node_kind(entries) if entries else [str(item.value)] if isinstance(item, YamlScalar) else []
+    kind = kinds[0] if len(kinds) == 1 else ""
+    counts[kind] = counts.get(kind, 0) + 1
+    match entries.get("name"):
+        case YamlScalar(str(name)):
+            return kind, name
+    return kind, f"{kind}{counts[kind]}"
+
+
+def _in_node(item: YamlTree, kind: str, steps: list[str], value: YamlTree, origin: Span) -> YamlTree:
+    if not steps:
+        return value
+    if isinstance(item, YamlScalar):
+        item = YamlDict({kind: YamlDict({}, {}, item.span)}, {kind: item.span}, item.span)
+    if not isinstance(item, YamlDict) or not kind:
+        raise _error("this node cannot be read", origin)
+    if steps[0] in WIRING:
+        return item.replaced(steps[0], value, item.keys.get(steps[0], origin))
+    body = item.entries[kind]
+    if kind in GROUPS:
+        return item.replaced(kind, _in_group(body, steps, value, origin), item.keys[kind])
+    principal = LAYERS[kind].principal if kind in LAYERS else None
+    if not isinstance(body, YamlDict):
+        empty = YamlDict({}, {}, body.span)
+        is_default = isinstance(body, YamlScalar) and body.value is None
+        body = empty if principal is None or is_default else empty.replaced(principal, body, body.span)
+    return item.replaced(kind, _assign(body, steps, value, origin), item.keys[kind])
+
+
+def _in_group(body: YamlTree, steps: list[str], value: YamlTree, origin: Span) -> YamlTree:
+    if isinstance(body, YamlList) and not _is_branches(body):
+        # `residual: [...]` is its body: residual1.body.conv1, and residual1.conv1 for a sequence.
+        return _in_layers(body, steps[1:] if steps[0] == "body" else steps, value, origin)
+    step, *rest = steps
+    if isinstance(body, YamlDict) and step in body.entries and step not in ("branches",):
+        inner = body.entries[step]
+        changed = _in_layers(inner, rest, value, origin) if rest and isinstance(inner, YamlList) else value
+        return body.replaced(step, changed, body.keys[step])
+    branches = body.entries.get("branches") if isinstance(body, YamlDict) else body
+    changed = _in_branches(branches, step, rest, value, origin)
+    return body.replaced("branches", changed, origin) if isinstance(body, YamlDict) else changed
+
+
+def _is_branches(tree: YamlList) -> bool:
+    return bool(tree.items) and all(isinstance(item, YamlList) for item in tree.items)
+
+
+def _in_branches(tree: YamlTree | None, step: str, rest: list[str], value: YamlTree, origin: Span) -> YamlTree:
+    if isinstance(tree, YamlDict) and step in tree.entries:
+        inner = _in_layers(tree.entries[step], rest, value, origin) if rest else value
+        return tree.replaced(step, inner, tree.keys[step])
+    if isinstance(tree, YamlList):
+        names = [f"branch{index + 1}" for index in range(len(tree.items))]
+        if step in names:
+            index = names.index(step)
+            inner = _in_layers(tree.items[index], rest, value, origin) if rest else value
+            return replace(tree, items=(*tree.items[:index], inner, *tree.items[index + 1 :]))
+        raise _error(f"no branch `{step}`", origin, did_you_mean(step, names))
+    raise _error(f"the group has no `{step}`", origin)
+
+
+def _error(message: str, span: Span, help: str = "") -> SpecError:
+    return SpecError([Diagnostic("NC016", message, span, help)])

@@ -1,0 +1,281 @@
+"""YAML text to trees that remember where each value stands, safe on hostile text.
+
+The trees are built from parser events with an explicit stack: no recursion on the depth of the text, no tags,
+no Python objects, and every limit is enforced while reading. Scalars follow the YAML 1.2 core schema, so
+`1e-3` is a float, `on` a string and `010` ten.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeAlias
+
+import yaml
+
+from netcalc.diagnostics import Diagnostic, Span, SpecError
+
+MAX_BYTES = 4 * 2**20
+MAX_DEPTH = 64
+MAX_NODES = 400_000
+"""Values in one document, aliases counted as often as they are used."""
+
+ScalarValue: TypeAlias = int | float | bool | str | None
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class YamlScalar:
+    """One scalar with its typed value."""
+
+    value: ScalarValue
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class YamlList:
+    """A sequence."""
+
+    items: tuple[YamlTree, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class YamlDict:
+    """A mapping from strings, in order; `keys` tells where each key stands."""
+
+    entries: dict[str, YamlTree]
+    keys: dict[str, Span]
+    span: Span
+
+    def replaced(self, key: str, value: YamlTree, key_span: Span) -> YamlDict:
+        """Return a copy in which `key` holds `value`."""
+        return YamlDict({**self.entries, key: value}, {**self.keys, key: key_span}, self.span)
+
+
+YamlTree: TypeAlias = YamlScalar | YamlList | YamlDict
+
+
+def parse_yaml(text: str, file: str) -> YamlTree:
+    """Return the tree of one YAML document.
+
+    Raises SpecError for text that is not YAML, for duplicate keys, for features outside the spec language
+    (tags, several documents) and for text beyond the limits.
+    """
+    if len(text) > MAX_BYTES:
+        _fail("NC005", f"the text has {len(text):,} characters; the limit is {MAX_BYTES:,}", _start(file))
+    try:
+        return _Builder(file).build(yaml.parse(text, Loader=_Loader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        span = _start(file) if mark is None else _at(file, mark, mark)
+        problem = " ".join(filter(None, (error.context, error.problem)))
+        _fail("NC002", f"not valid YAML: {problem}", span, help=_yaml_help(text, span))
+    except yaml.YAMLError as error:
+        _fail("NC002", f"not valid YAML: {str(error).splitlines()[0]}", _start(file))
+
+
+def plain(tree: YamlTree) -> Any:
+    """Return the Python value of a tree: dicts, lists and scalars without their places."""
+    match tree:
+        case YamlScalar(value):
+            return value
+        case YamlList(items):
+            return [plain(item) for item in items]
+        case YamlDict(entries):
+            return {key: plain(value) for key, value in entries.items()}
+
+
+def locate(tree: YamlTree, path: tuple[int | str, ...], *, key: bool = False) -> Span:
+    """Return where the value at `path` stands, or the nearest enclosing value that exists.
+
+    With `key`, the place of the last key of the path instead of its value.
+    """
+    for index, step in enumerate(path):
+        if isinstance(tree, YamlDict) and step in tree.entries:
+            if key and index == len(path) - 1:
+                return tree.keys[str(step)]
+            tree = tree.entries[str(step)]
+        elif isinstance(tree, YamlList) and isinstance(step, int) and 0 <= step < len(tree.items):
+            tree = tree.items[step]
+    return tree.span
+
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INF = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+_WORDS: dict[str, ScalarValue] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+}
+
+
+def core_scalar(text: str) -> ScalarValue:
+    """Return the value of an unquoted scalar under the YAML 1.2 core schema (section 10.3).
+
+    Integers beyond 64 bits are kept as floats, as JSON readers do.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text) if len(text) < 19 else float(text)
+    if _OTHER_INT.fullmatch(text) and len(text) < 18:
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if match := _INF.fullmatch(text):
+        return -math.inf if match[1] == "-" else math.inf
+    return text
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not been read yet."""
+
+    span: Span
+    is_dict: bool
+    anchor: str | None
+    items: list[YamlTree] = field(default_factory=list)
+    keys: dict[str, Span] = field(default_factory=dict)
+    key: tuple[str, Span] | None = None
+    size: int = 1
+    depth: int = 1
+
+
+@dataclass(slots=True)
+class _Anchored:
+    """An anchored tree with its expanded size and depth, so that aliases can be bounded."""
+
+    tree: YamlTree
+    size: int
+    depth: int
+
+
+class _Builder:
+    """Turns parser events into one tree."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.stack: list[_Open] = []
+        self.anchors: dict[str, _Anchored] = {}
+        self.root: YamlTree | None = None
+        self.documents = 0
+
+    def build(self, events: Iterator[Any]) -> YamlTree:
+        """Return the tree that the events describe."""
+        for event in events:
+            span = _at(self.file, event.start_mark, event.end_mark)
+            if isinstance(event, yaml.ScalarEvent):
+                self._scalar(event, span)
+            elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+                self._open(event, span)
+            elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+                self._close(span)
+            elif isinstance(event, yaml.AliasEvent):
+                self._alias(event, span)
+            elif isinstance(event, yaml.DocumentStartEvent):
+                self.documents += 1
+                if self.documents > 1:
+                    _fail("NC004", "a spec is one YAML document; a second one starts here", span)
+        return YamlScalar(None, _start(self.file)) if self.root is None else self.root
+
+    def _scalar(self, event: Any, span: Span) -> None:
+        self._no_tag(event, span)
+        # An unquoted scalar has no style (None, or the empty string from libyaml).
+        value = event.value if event.style else core_scalar(event.value)
+        if self._expects_key():
+            self._key(event.value, span)
+            return
+        tree = YamlScalar(value, span)
+        if event.anchor:
+            self.anchors[event.anchor] = _Anchored(tree, 1, 1)
+        self._add(tree, 1, 1)
+
+    def _open(self, event: Any, span: Span) -> None:
+        self._no_tag(event, span)
+        if self._expects_key():
+            _fail("NC004", "a key must be a word, not a list or a mapping", span)
+        if len(self.stack) >= MAX_DEPTH:
+            _fail("NC005", f"the text is nested more than {MAX_DEPTH} levels deep", span)
+        self.stack.append(_Open(span, isinstance(event, yaml.MappingStartEvent), event.anchor))
+
+    def _close(self, end: Span) -> None:
+        top = self.stack.pop()
+        start = top.span
+        span = Span(self.file, start.line, start.column, end.end_line, end.end_column)
+        tree: YamlTree
+        if top.is_dict:
+            tree = YamlDict(dict(zip(top.keys, top.items, strict=True)), top.keys, span)
+        else:
+            tree = YamlList(tuple(top.items), span)
+        if top.anchor:
+            self.anchors[top.anchor] = _Anchored(tree, top.size, top.depth)
+        self._add(tree, top.size, top.depth)
+
+    def _alias(self, event: Any, span: Span) -> None:
+        if self._expects_key():
+            _fail("NC004", "an alias cannot be a key", span)
+        anchored = self.anchors.get(event.anchor)
+        if anchored is None:
+            _fail("NC002", f"not valid YAML: the alias *{event.anchor} has no anchor before it", span)
+        self._add(anchored.tree, anchored.size, anchored.depth)
+
+    def _key(self, name: str, span: Span) -> None:
+        top = self.stack[-1]
+        if name in top.keys:
+            first = top.keys[name].line
+            message = f"`{name}` is written twice in one mapping; first at line {first}"
+            _fail("NC003", message, span, help="keep one of the two")
+        top.key = (name, span)
+
+    def _add(self, tree: YamlTree, size: int, depth: int) -> None:
+        if not self.stack:
+            self.root = tree
+            return
+        top = self.stack[-1]
+        top.size += size
+        top.depth = max(top.depth, depth + 1)
+        if top.size > MAX_NODES:
+            _fail("NC005", f"the text has more than {MAX_NODES:,} values, aliases counted", tree.span)
+        if len(self.stack) + depth > MAX_DEPTH:
+            _fail("NC005", f"the text is nested more than {MAX_DEPTH} levels deep", tree.span)
+        top.items.append(tree)
+        if top.key is not None:
+            name, span = top.key
+            top.keys[name] = span
+            top.key = None
+
+    def _expects_key(self) -> bool:
+        return bool(self.stack) and self.stack[-1].is_dict and self.stack[-1].key is None
+
+    def _no_tag(self, event: Any, span: Span) -> None:
+        if event.tag is not None and event.tag != "!":
+            _fail("NC004", "YAML tags have no meaning in a spec", span, help="remove the tag")
+
+
+def _yaml_help(text: str, span: Span) -> str:
+    lines = text.splitlines()
+    line = lines[span.line - 1] if span.line <= len(lines) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "indent with spaces, not tabs"
+    if "$(" in line and any(c in line for c in "{["):
+        return "quote an expression that stands inside { } or [ ] and holds a comma or a bracket"
+    return ""
+
+
+def _at(file: str, start: Any, end: Any) -> Span:
+    return Span(file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+
+def _start(file: str) -> Span:
+    return Span(file, 1, 1, 1, 1)
+
+
+def _fail(code: str, message: str, span: Span, *, help: str = "") -> NoReturn:
+    raise SpecError([Diagnostic(code, message, span, help=help)])

@@ -1,0 +1,127 @@
+"""The `train:` section: data, loss, optimizer and run length."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
+
+from netcalc.choice import Fields, OneOf
+from netcalc.layers.base import PositiveInt
+from netcalc.layers.window import Padding
+
+BUILT_IN = ("mnist5k", "digits")
+"""Data sets that ship with netcalc."""
+
+
+def _side_pair(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = [value, value]
+    if (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(isinstance(v, int) and not isinstance(v, bool) and 0 < v <= 16384 for v in value)
+    ):
+        return tuple(value)
+    raise ValueError("should be [height, width] in pixels")
+
+
+def _normalize(value: Any) -> Any:
+    if value in ("auto", "none") or isinstance(value, dict | Normalization):
+        return value
+    raise ValueError("should be auto, none or {mean: [...], std: [...]}")
+
+
+class Normalization(Fields):
+    """(x − mean) / std per channel, for pixels scaled to [0, 1]."""
+
+    mean: tuple[float, ...] = Field(description="mean of each channel, pixels scaled to [0, 1]")
+    std: tuple[PositiveFloat, ...] = Field(description="standard deviation of each channel, likewise")
+
+
+class DataSpec(Fields):
+    """Where the samples come from and how a sample is prepared: resize, then pad, then normalize."""
+
+    principal: ClassVar[str | None] = "source"
+
+    source: Literal["mnist5k", "digits"] = Field(description="a built-in data set")
+    resize: Annotated[tuple[int, int], BeforeValidator(_side_pair)] | None = Field(
+        default=None, description="[height, width] that images are scaled to"
+    )
+    pad: Padding = Field(default=0, description="pixels of value 0 added around each image")
+    normalize: Annotated[Literal["auto", "none"] | Normalization, BeforeValidator(_normalize)] = Field(
+        default="auto",
+        description="auto: mean and std of the training images per channel; none: pixels in [0, 1]; "
+        "or {mean, std} of such pixels",
+    )
+
+    @model_validator(mode="after")
+    def _pixels(self) -> DataSpec:
+        if isinstance(self.pad, str):
+            raise ValueError("`pad` should be a number of pixels")
+        return self
+
+
+class Sgd(Fields):
+    """θ ← θ − αg."""
+
+    principal: ClassVar[str | None] = "learning_rate"
+    learning_rate: PositiveFloat = Field(default=0.01, description="rate α")
+
+
+class Momentum(Fields):
+    """v ← γv − αg; θ ← θ + v (Polyak 1964)."""
+
+    principal: ClassVar[str | None] = "learning_rate"
+    learning_rate: PositiveFloat = Field(default=0.01, description="rate α")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="share γ of v kept")
+
+
+class Nesterov(Momentum):
+    """v ← γv − αg(θ + γv); θ ← θ + v (Nesterov 1983)."""
+
+
+class Adam(Fields):
+    """Bias-corrected moving averages of g and g² (Kingma & Ba 2015, algorithm 1)."""
+
+    principal: ClassVar[str | None] = "learning_rate"
+    learning_rate: PositiveFloat = Field(default=1e-3, description="rate α")
+    beta1: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="decay of the mean of g")
+    beta2: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.999, description="decay of the mean of g²")
+    epsilon: PositiveFloat = Field(default=1e-8, description="ε, outside the root")
+
+
+class OptimizerSpec(OneOf):
+    """Which optimizer, with its fields."""
+
+    sgd: Sgd | None = Field(default=None, description="stochastic gradient descent")
+    momentum: Momentum | None = Field(default=None, description="gradient descent with momentum")
+    nesterov: Nesterov | None = Field(default=None, description="Nesterov's accelerated gradient")
+    adam: Adam | None = Field(default=None, description="Adam")
+
+
+class TrainingSpec(Fields):
+    """Everything that `netcalc train` needs beside the network."""
+
+    data: DataSpec = Field(description="the data set and its preprocessing")
+    batch_size: PositiveInt = Field(default=32, description="samples in one update")
+    epochs: PositiveInt | None = Field(default=None, description="passes over the training set; 10 by default")
+    steps: PositiveInt | None = Field(default=None, description="updates to make, instead of epochs")
+    loss: Literal["cross_entropy", "half_mse"] = Field(
+        default="cross_entropy",
+        description="cross_entropy: softmax and −log p of the true class; "
+        "half_mse: E = 1/(2N) Σ‖h(x) − y‖² with one-of-N targets",
+    )
+    optimizer: OptimizerSpec = Field(
+        default_factory=lambda: OptimizerSpec.model_validate("adam"),
+        description="how gradients change parameters",
+    )
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(
+        default=0, description="start of every random choice: initial values, data order, dropout"
+    )
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingSpec:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("give `epochs` or `steps`, not both")
+        return self

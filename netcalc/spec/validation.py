@@ -1,0 +1,104 @@
+"""Trees against models: pydantic's errors as Diagnostics at the line of the field."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from netcalc.choice import Fields
+from netcalc.diagnostics import Diagnostic, did_you_mean
+from netcalc.spec.source import YamlTree, locate, plain
+
+F = TypeVar("F", bound=Fields)
+
+
+def validate(model: type[F], tree: YamlTree, what: str, node: str = "") -> F | list[Diagnostic]:
+    """Return the model filled from the tree, or every error as a Diagnostic; `what` names it in messages."""
+    try:
+        return model.model_validate(plain(tree))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+        return [_diagnostic(model, problem, tree, what, node) for problem in problems]
+
+
+def _diagnostic(model: type[Fields], error: ErrorDetails, tree: YamlTree, what: str, node: str) -> Diagnostic:
+    path = error["loc"]
+    name = _field_name(path, what)
+    match error["type"]:
+        case "extra_forbidden":
+            owner = str(path[-2]) if len(path) > 1 else what
+            span = locate(tree, path, key=True)
+            help = did_you_mean(name, _known_fields(model, path[:-1]))
+            return Diagnostic("NC010", f"unknown field `{name}` of `{owner}`", span, help, node=node)
+        case "missing":
+            owner = str(path[-2]) if len(path) > 1 else what
+            span = locate(tree, path[:-1])
+            return Diagnostic("NC012", f"`{owner}` needs `{name}`", span, _describe(model, path), node=node)
+        case "model_type":
+            required = [
+                f"{k}: ..."
+                for k, field in (_model_at(model, path) or model).model_fields.items()
+                if field.is_required()
+            ]
+            message = f"`{name}` takes its fields by name, not {_short(error['input'])}"
+            help = f"write `{name}: {{{', '.join(required)}}}`"
+            return Diagnostic("NC011", message, locate(tree, path), help, node=node)
+    found = _short(error["input"])
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if message.startswith("Input should"):
+        message = f"`{name}` {message.removeprefix('Input ')}, not {found}"
+    elif message.startswith("should"):
+        message = f"`{name}` {message}" + ("" if ", not " in message else f", not {found}")
+    help = ""
+    if error["type"] == "int_type" and isinstance(error["input"], float):
+        help = "`/` gives a fraction; `//` divides to whole numbers"
+    return Diagnostic("NC011", message, locate(tree, path), help, node=node)
+
+
+def _field_name(path: tuple[int | str, ...], what: str) -> str:
+    """Return the last name of a path, with the indices after it: `mean[0]`."""
+    indices = ""
+    for step in reversed(path):
+        if isinstance(step, str):
+            return step + indices
+        indices = f"[{step}]{indices}"
+    return what + indices
+
+
+def _short(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    text = "".join(c for c in text if c.isprintable())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _known_fields(model: type[Fields], path: tuple[int | str, ...]) -> Iterator[str]:
+    inner = _model_at(model, path)
+    yield from inner.model_fields if inner else ()
+
+
+def _describe(model: type[Fields], path: tuple[int | str, ...]) -> str:
+    inner = _model_at(model, path[:-1])
+    field = inner.model_fields.get(str(path[-1])) if inner else None
+    return f"`{path[-1]}`: {field.description}" if field and field.description else ""
+
+
+def _model_at(model: type[Fields] | None, path: tuple[int | str, ...]) -> type[Fields] | None:
+    for step in path:
+        if model is None or not isinstance(step, str):
+            return None
+        field = model.model_fields.get(step)
+        model = _field_model(field.annotation) if field else None
+    return model
+
+
+def _field_model(annotation: Any) -> type[Fields] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Fields):
+        return annotation
+    for part in typing.get_args(annotation):
+        if (found := _field_model(part)) is not None:
+            return found
+    return None
