@@ -70,6 +70,10 @@ class Graph:
         """Names of the nodes whose tensors the network returns."""
         return self.spec.outputs
 
+    def type_of(self, name: str) -> TensorType:
+        """Return the tensor that a node or an input gives; it must be known."""
+        return self.inputs[name] if name in self.inputs else self.nodes[name].known.output
+
     @cached_property
     def consumers(self) -> Mapping[str, tuple[str, ...]]:
         """For every node and input, the nodes that read it."""

@@ -1,0 +1,1 @@
+"""Readings of a graph's facts: cost and the report that renderers and JSON show."""

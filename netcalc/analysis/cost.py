@@ -1,0 +1,49 @@
+"""Parameters, MACs and FLOPs of a node, from its facts alone.
+
+MACs are multiplies of convolutions and matrix products, taps on padding counted and biases not; FLOPs are
+2·MACs plus the elementwise work. One sample, forward, inference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netcalc.graph import Node
+from netcalc.layers.base import Inferred
+
+
+@dataclass(frozen=True, slots=True)
+class ParamCount:
+    """Elements of parameters, trained and frozen, and of state that training updates without a gradient."""
+
+    trainable: int
+    frozen: int
+    state: int
+
+    @property
+    def total(self) -> int:
+        """Parameters, trained or frozen, without state."""
+        return self.trainable + self.frozen
+
+
+def count_params(node: Node, facts: Inferred) -> ParamCount:
+    """Return the parameter count of one node."""
+    params = sum(spec.size for spec in facts.params.values())
+    state = sum(spec.size for spec in facts.state.values())
+    trained = node.spec.trainable
+    return ParamCount(params if trained else 0, 0 if trained else params, state)
+
+
+def forward_macs(facts: Inferred) -> int:
+    """Return the MACs of one sample."""
+    return sum(kernel.macs for kernel in facts.kernels)
+
+
+def forward_flops(facts: Inferred) -> int:
+    """Return the FLOPs of one sample: 2·MACs + elementwise, each transcendental counted as one."""
+    return sum(2 * kernel.macs + kernel.flops for kernel in facts.kernels)
+
+
+def has_kernel(facts: Inferred, *kinds: str) -> bool:
+    """Tell whether the node runs a kernel of one of these kinds."""
+    return any(kernel.kind in kinds for kernel in facts.kernels)

@@ -1,0 +1,231 @@
+"""The report: everything that is known of a network, as plain frozen data whose JSON is a stable contract.
+
+Shapes are without batch, channels last; figures are for one sample. A figure that is not known is None, and a
+diagnostic says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from netcalc.analysis.cost import ParamCount, count_params, forward_flops, forward_macs, has_kernel
+from netcalc.diagnostics import Diagnostic, Severity
+from netcalc.graph import Graph, Node
+from netcalc.layers.base import Inferred, TensorType
+
+FORMAT: Literal["netcalc.report/1"] = "netcalc.report/1"
+
+Unknown = Annotated[int | None, Field(description="null where it is not known")]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Shape of one sample, channels last and without batch, and its dtype."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTensor:
+    """An input or output of the network."""
+
+    name: str
+    shape: tuple[int, ...] | None
+    dtype: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Numbers of elements: trained parameters, frozen parameters, and state such as batch-norm statistics."""
+
+    trainable: Unknown
+    frozen: Unknown
+    state: Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A figure for the forward pass of one sample at inference."""
+
+    forward: Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Activations:
+    """The three counts that tools call activations, in elements of one sample."""
+
+    conv_output_elements: Annotated[int | None, Field(description="outputs of convolutions")]
+    weighted_output_elements: Annotated[int | None, Field(description="outputs of convolutions and dense layers")]
+    node_output_elements: Annotated[int | None, Field(description="outputs of all nodes")]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the network."""
+
+    params: Params
+    macs: Forward
+    flops: Forward
+    activations: Activations
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a node stands in the spec."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """One node: what it is, where it stands, what it reads, makes and costs."""
+
+    name: Annotated[str, Field(description="unique; tells the groups around the node")]
+    type: str
+    path: Annotated[str, Field(description="JSON pointer of the node in its file")]
+    source: Source
+    inputs: Annotated[tuple[str, ...], Field(description="names of the nodes or network inputs it reads")]
+    output: Tensor | None
+    params: Params
+    macs: Forward
+    flops: Forward
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosticReport:
+    """A finding with its place; lines and columns count from 1, ends are exclusive."""
+
+    code: str
+    severity: Severity
+    message: str
+    help: str
+    file: str | None
+    line: int | None
+    column: int | None
+    end_line: int | None
+    end_column: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `netcalc analyze` knows of a network."""
+
+    format: Literal["netcalc.report/1"]
+    name: str | None
+    inputs: tuple[NamedTensor, ...]
+    outputs: tuple[NamedTensor, ...]
+    batch: Annotated[int, Field(description="samples in a batch; figures are for one sample all the same")]
+    totals: Totals
+    layers: tuple[LayerReport, ...]
+    diagnostics: tuple[DiagnosticReport, ...]
+    complete: Annotated[bool, Field(description="whether every figure is known")]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data, ready for JSON."""
+        return asdict(self)
+
+
+def analyze_graph(graph: Graph, batch: int = 1) -> Report:
+    """Return the report of a graph; what follows a node that does not fit is reported as unknown."""
+    nodes = tuple(graph.nodes.values())
+    known = [(node, node.facts) for node in nodes if node.facts is not None]
+    complete = len(known) == len(nodes)
+
+    def total(figure: Callable[[Node, Inferred], int]) -> int | None:
+        return sum(figure(node, facts) for node, facts in known) if complete else None
+
+    def outputs_of(*kinds: str) -> int | None:
+        return total(lambda _, facts: facts.output.size if has_kernel(facts, *kinds) else 0)
+
+    totals = Totals(
+        params=Params(
+            total(lambda node, facts: count_params(node, facts).trainable),
+            total(lambda node, facts: count_params(node, facts).frozen),
+            total(lambda node, facts: count_params(node, facts).state),
+        ),
+        macs=Forward(total(lambda _, facts: forward_macs(facts))),
+        flops=Forward(total(lambda _, facts: forward_flops(facts))),
+        activations=Activations(
+            outputs_of("conv"),
+            outputs_of("conv", "gemm", "scan"),
+            total(lambda _, facts: facts.output.size),
+        ),
+    )
+    return Report(
+        format=FORMAT,
+        name=graph.name,
+        inputs=tuple(NamedTensor(name, t.shape, t.dtype) for name, t in graph.inputs.items()),
+        outputs=tuple(_output(graph.nodes[name]) for name in graph.outputs),
+        batch=batch,
+        totals=totals,
+        layers=tuple(map(_layer, nodes)),
+        diagnostics=_diagnostics(graph.diagnostics),
+        complete=complete,
+    )
+
+
+def failed_report(diagnostics: Iterable[Diagnostic], batch: int = 1) -> Report:
+    """Return the report of a spec that makes no graph: every figure unknown, the diagnostics say why."""
+    unknown = Forward(None)
+    totals = Totals(Params(None, None, None), unknown, unknown, Activations(None, None, None))
+    return Report(FORMAT, None, (), (), batch, totals, (), _diagnostics(diagnostics), complete=False)
+
+
+def report_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of `Report.to_dict`; new keys may be added, none are taken away."""
+    schema = TypeAdapter(Report).json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _output(node: Node) -> NamedTensor:
+    if node.facts is None:
+        return NamedTensor(node.name, None, None)
+    return NamedTensor(node.name, node.facts.output.shape, node.facts.output.dtype)
+
+
+def _layer(node: Node) -> LayerReport:
+    facts = node.facts
+    span = node.spec.span
+    count = None if facts is None else count_params(node, facts)
+    return LayerReport(
+        name=node.name,
+        type=node.kind,
+        path=node.spec.path,
+        source=Source(span.file, span.line, span.column),
+        inputs=node.inputs,
+        output=None if facts is None else _tensor(facts.output),
+        params=_params(count),
+        macs=Forward(None if facts is None else forward_macs(facts)),
+        flops=Forward(None if facts is None else forward_flops(facts)),
+    )
+
+
+def _tensor(type: TensorType) -> Tensor:
+    return Tensor(type.shape, type.dtype)
+
+
+def _params(count: ParamCount | None) -> Params:
+    if count is None:
+        return Params(None, None, None)
+    return Params(count.trainable, count.frozen, count.state)
+
+
+def _diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[DiagnosticReport, ...]:
+    return tuple(map(diagnostic_report, diagnostics))
+
+
+def diagnostic_report(d: Diagnostic) -> DiagnosticReport:
+    """Return a diagnostic as the report's flat record."""
+    s = d.span
+    if s is None:
+        return DiagnosticReport(d.code, d.severity, d.message, d.help, None, None, None, None, None)
+    return DiagnosticReport(
+        d.code, d.severity, d.message, d.help, s.file, s.line, s.column, s.end_line, s.end_column
+    )

@@ -1,0 +1,1 @@
+"""What a design should not do: rules, budgets, and the engine that runs them."""

@@ -1,0 +1,7 @@
+"""x."""
+
+EXAMPLE = "x"
+
+
+def evaluate() -> None:
+    """x."""

@@ -1,0 +1,1 @@
+"""JAX forms of the layers, one file a family, gathered in `table.LOWERINGS`."""

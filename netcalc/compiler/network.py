@@ -1,0 +1,95 @@
+"""A graph as two pure functions: `init` draws parameters, `apply` computes outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from netcalc.compiler.context import Context
+from netcalc.compiler.initialize import Params, State, initial_params, initial_state
+from netcalc.compiler.lowering.table import LOWERINGS
+from netcalc.diagnostics import SpecError
+from netcalc.graph import Graph, Node
+
+
+@dataclass(frozen=True)
+class Network:
+    """The JAX form of a graph, or of the part of it that `outputs` need.
+
+    Both functions are pure and can be jitted, differentiated and vmapped. Parameters and state are dicts by node,
+    then by name: `params["conv1"]["kernel"]`, kernels in HWIO order.
+    """
+
+    graph: Graph
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+
+    def init(self, key: jax.Array) -> tuple[Params, State]:
+        """Return initial parameters and state for a key of `jax.random.key`."""
+        return initial_params(self.graph, key), initial_state(self.graph)
+
+    def apply(
+        self,
+        params: Params,
+        state: State,
+        inputs: jax.Array | Mapping[str, jax.Array],
+        *,
+        train: bool = False,
+        key: jax.Array | None = None,
+    ) -> tuple[Any, State]:
+        """Return the outputs and the new state.
+
+        `inputs` is one array of shape (batch, ...), channels last, or a mapping by name where the network has
+        several inputs. The outputs are one array, or a mapping where there are several. In training, `key` feeds
+        layers that draw random numbers; the state changes in training only.
+
+        Raises ValueError for inputs of the wrong shape and for a missing key.
+        """
+        ctx = Context(train, key)
+        values = self._inputs(inputs)
+        new_state = dict(state)
+        for node in self.nodes:
+            own = params.get(node.name, {})
+            if not node.spec.trainable:
+                own = jax.tree.map(jax.lax.stop_gradient, own)
+            lower = LOWERINGS[type(node.spec.layer)]
+            sources = [values[name] for name in node.inputs]
+            values[node.name], kept = lower(node, own, state.get(node.name, {}), *sources, ctx=ctx)
+            if kept:
+                new_state[node.name] = kept
+        if len(self.outputs) == 1:
+            return values[self.outputs[0]], new_state
+        return {name: values[name] for name in self.outputs}, new_state
+
+    def _inputs(self, inputs: jax.Array | Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        expected = self.graph.inputs
+        given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(list(expected)[:1], inputs)
+        if set(given) != set(expected):
+            raise ValueError(f"the network reads {sorted(expected)}, it was given {sorted(given)}")
+        for name, array in given.items():
+            if array.shape[1:] != expected[name].shape:
+                shape = ("batch", *expected[name].shape)
+                raise ValueError(f"`{name}` has shape {array.shape}, the network reads {shape}")
+        return {
+            name: array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.float32)
+            for name, array in given.items()
+        }
+
+
+def compile_graph(graph: Graph, outputs: tuple[str, ...] = ()) -> Network:
+    """Return the network that computes the named nodes, by default the graph's outputs.
+
+    Raises SpecError for a graph with layers that do not fit.
+    """
+    if graph.diagnostics:
+        raise SpecError(graph.diagnostics)
+    wanted = outputs or graph.outputs
+    needed = set(wanted)
+    for node in reversed(tuple(graph.nodes.values())):
+        if node.name in needed:
+            needed.update(node.inputs)
+    return Network(graph, wanted, tuple(node for node in graph.nodes.values() if node.name in needed))
