@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
 
 class Fields(BaseModel):
-    """A frozen set of fields of a spec: unknown keys are errors, nothing is coerced."""
+    """A frozen set of fields of a spec: unknown keys are errors, nothing is coerced, every float is finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, strict=True, allow_inf_nan=False)
 
     principal: ClassVar[str | None] = None
     """The field that a value other than a mapping stands for: `avg_pool: 2` is `avg_pool: {kernel: 2}`."""

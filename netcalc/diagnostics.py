@@ -35,6 +35,11 @@ CODES: dict[str, str] = {
     "NC103": "the shapes at a merge do not agree",
     "NC104": "a field does not have one value per spatial axis",
     "NC105": "padding leaves pooling windows that see no input",
+    # Whether the data fit the network.
+    "NC200": "the spec has no `train:` section to train by",
+    "NC201": "the data do not have the shape of the network's input",
+    "NC202": "the network's output does not match the classes",
+    "NC203": "training needs one input and one output",
     # Rules of design.
     "NC301": "a bias just before batch normalisation",
     "NC302": "a stride that drops pixels",

@@ -1,7 +1,62 @@
-"""x."""
+"""`netcalc evaluate`: the held-out metrics of a run."""
 
-EXAMPLE = "x"
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netcalc.cli.options import Device, DeviceOption
+from netcalc.cli.output import write_text
+
+EXAMPLE = "netcalc evaluate runs/lenet5-1 --format json"
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, as `netcalc train` makes it.")]
+CheckpointOption = Annotated[str, typer.Option(help="Which checkpoint: last, best, or a step directory's name.")]
 
 
-def evaluate() -> None:
-    """x."""
+class MetricsFormat(StrEnum):
+    """How metrics are written."""
+
+    text = "text"
+    json = "json"
+
+
+def evaluate(
+    run: RunArgument,
+    checkpoint: CheckpointOption = "last",
+    format: Annotated[MetricsFormat, typer.Option("--format", "-f", help="How to write the metrics.")] = (
+        MetricsFormat.text
+    ),
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Evaluate a trained network on its held-out data.
+
+    Uses the preprocessing stored with the run and repeats the figures that training printed.
+    """
+    import jax
+
+    from netcalc.train.device import choose_device
+    from netcalc.train.evaluate import evaluate_run
+
+    with jax.default_device(choose_device(device.value)):
+        evaluation = evaluate_run(run, checkpoint)
+    metrics = evaluation.metrics
+    if format is MetricsFormat.json:
+        record = {
+            "format": "netcalc.evaluation/1",
+            "metrics": {"loss": metrics.loss, "accuracy": metrics.accuracy},
+            "run": str(run),
+            "checkpoint": {
+                "name": checkpoint,
+                "step": evaluation.checkpoint.step,
+                "epoch": evaluation.checkpoint.epoch,
+            },
+            "data": {"source": evaluation.source, "split": "test", "samples": evaluation.samples},
+        }
+        write_text(json.dumps(record, indent=2) + "\n", None)
+    else:
+        write_text(f"loss {metrics.loss:.4f}\naccuracy {100 * metrics.accuracy:.2f} %\n", None)

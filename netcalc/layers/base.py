@@ -155,6 +155,6 @@ def require_spatial(x: TensorType, what: str) -> None:
         raise ShapeError(
             "NC100",
             "",
-            f"{what} needs 1 to 3 spatial axes and channels, not an input of shape {x.shape}",
+            f"{what} needs 1 to 3 spatial axes and channels, not an input of shape {list(x.shape)}",
             help="put the layer before `flatten`" if len(x.shape) == 1 else "",
         )

@@ -26,7 +26,7 @@ class Uniform(Fields):
     @model_validator(mode="after")
     def _ordered(self) -> Uniform:
         if self.low >= self.high:
-            raise ValueError(f"low ({self.low}) should be below high ({self.high})")
+            raise ValueError(f"`low` ({self.low}) should be below `high` ({self.high})")
         return self
 
 

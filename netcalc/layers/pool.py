@@ -81,11 +81,12 @@ class GlobalAvgPool(Layer):
 
 
 def _check_padding(window: tuple[WindowAxis, ...]) -> None:
-    for axis in window:
-        if max(axis.padding) >= axis.extent:
-            raise ShapeError(
-                "NC105",
-                "padding",
-                f"`padding` ({max(axis.padding)}) leaves windows of {axis.extent} that see no input",
-                help=f"pad by at most {axis.extent - 1}",
-            )
+    blind = [axis for axis in window if max(axis.padding) >= axis.extent]
+    if blind:
+        axis = min(blind, key=lambda axis: axis.extent)
+        raise ShapeError(
+            "NC105",
+            "padding",
+            f"`padding` ({max(axis.padding)}) leaves windows of {axis.extent} that see no input",
+            help=f"pad by at most {axis.extent - 1}",
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -72,6 +72,16 @@ Padding: TypeAlias = Annotated[
 Rounding: TypeAlias = Literal["floor", "ceil"]
 
 
+class _Room(NamedTuple):
+    """An axis on which the kernel does not fit, with the largest kernel that would."""
+
+    axis: int
+    size: int
+    dilation: int
+    padding: tuple[int, int]
+    largest: int
+
+
 def per_axis(value: int | tuple[int, ...], rank: int, field: str) -> tuple[int, ...]:
     """Return one value for each of `rank` spatial axes; raises ShapeError if the number differs."""
     if isinstance(value, int):
@@ -112,17 +122,20 @@ def windows(
     dilations = per_axis(dilation, rank, "dilation")
     if isinstance(padding, tuple):
         _check_rank(len(padding), rank, "padding")
-    axes = []
+    axes, too_small = [], []
     for axis, (side, size, step, spread) in enumerate(zip(x.sides, kernels, strides, dilations, strict=True)):
         extent = (size - 1) * spread + 1
         low, high = _pads(padding, axis, side, extent, step)
         room = side + low + high - extent
         if room < 0:
-            raise _too_large(x, axis, size, spread, (low, high))
+            too_small.append(_Room(axis, size, spread, (low, high), (side + low + high - 1) // spread + 1))
+            continue
         output = room // step + 1
         if rounding == "ceil" and room % step and output * step < side + low:
             output += 1
         axes.append(WindowAxis(side, output, size, step, (low, high), spread))
+    if too_small:
+        raise _too_large(x, min(too_small, key=lambda room: room.largest))
     return tuple(axes)
 
 
@@ -144,18 +157,16 @@ def _pads(
     return padding[axis]
 
 
-def _too_large(x: TensorType, axis: int, size: int, dilation: int, pads: tuple[int, int]) -> ShapeError:
-    side = x.sides[axis]
-    extent = (size - 1) * dilation + 1
-    name = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}[len(x.sides)][axis]
-    dilated = f", dilated to {extent}," if dilation > 1 else ""
-    padded = f" with {sum(pads)} of padding" if sum(pads) else ""
+def _too_large(x: TensorType, room: _Room) -> ShapeError:
+    side, extent = x.sides[room.axis], (room.size - 1) * room.dilation + 1
+    name = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}[len(x.sides)][room.axis]
+    dilated = f", dilated to {extent}," if room.dilation > 1 else ""
+    padded = f" with {sum(room.padding)} of padding" if sum(room.padding) else ""
     return ShapeError(
         "NC101",
         "kernel",
-        f"`kernel` ({size}){dilated} is larger than the input's {name} ({side}){padded}",
-        help=f"use a kernel of at most {(side + sum(pads) - 1) // dilation + 1}, add padding, "
-        "or shrink the maps less before it",
+        f"`kernel` ({room.size}){dilated} is larger than the input's {name} ({side}){padded}",
+        help=f"use a kernel of at most {room.largest}, add padding, or shrink the maps less before it",
     )
 
 

@@ -72,7 +72,9 @@ class _Reader:
         if layers is None:
             self._error("NC012", "the spec needs `layers`", self.tree.span, "a list of layers")
         else:
-            flat, problems, lookup = flatten(layers, tuple(i.name for i in inputs), self.params)
+            flat, problems, lookup = flatten(
+                layers, tuple(i.name for i in inputs), self.params, resolved=self._resolved()
+            )
             self.problems += problems
             nodes = [node for node in map(self._node, flat) if node is not None]
             if not flat and not problems:
@@ -98,6 +100,12 @@ class _Reader:
     def _section(self, key: str) -> YamlTree | None:
         tree = self.tree.entries.get(key)
         return None if tree is None else substituted(tree, self.params, self.problems)
+
+    def _resolved(self) -> bool:
+        tree = self.tree.entries.get("resolved", YamlScalar(False, self.tree.span))
+        if not isinstance(plain(tree), bool):
+            self._error("NC011", "`resolved` should be true or false", tree.span)
+        return plain(tree) is True
 
     def _read_params(self) -> Mapping[str, Value]:
         tree = self.tree.entries.get("params")

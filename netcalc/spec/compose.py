@@ -6,13 +6,14 @@ Order wires nodes: without `from` a node reads the one before it in its list. A 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from netcalc.diagnostics import Diagnostic, Span, did_you_mean
 from netcalc.layers.catalog import LAYERS
 from netcalc.spec.expressions import ExpressionError, Value, has_expression, substitute
-from netcalc.spec.network import NAME
+from netcalc.spec.network import NAME, PATH_NAME
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain
 
 WIRING = ("name", "from", "repeat", "when", "trainable")
@@ -62,13 +63,14 @@ _NOTHING = YamlDict({}, {}, Span("", 1, 1, 1, 1))
 
 
 def flatten(
-    layers: YamlTree, inputs: tuple[str, ...], params: Mapping[str, Value]
+    layers: YamlTree, inputs: tuple[str, ...], params: Mapping[str, Value], *, resolved: bool = False
 ) -> tuple[list[FlatNode], list[Diagnostic], Callable[[str], str | None]]:
     """Return the flat nodes of a list of layers, what is wrong with it, and a look-up of names.
 
-    The look-up gives the node that a name at top level stands for, None where there is none.
+    The look-up gives the node that a name at top level stands for, None where there is none. In a `resolved`
+    spec nodes have the dotted names that groups gave them.
     """
-    expander = _Expander()
+    expander = _Expander(PATH_NAME if resolved else NAME)
     for name in inputs:
         expander.known[name] = name
     only = inputs[0] if len(inputs) == 1 else None
@@ -107,6 +109,7 @@ def node_kind(keys: Mapping[str, object]) -> list[str]:
 
 @dataclass(slots=True)
 class _Expander:
+    name_pattern: re.Pattern[str]
     nodes: list[FlatNode] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
@@ -168,7 +171,7 @@ class _Expander:
         match tree:
             case None:
                 return None
-            case YamlScalar(str(name)) if NAME.fullmatch(name) and name != "input":
+            case YamlScalar(str(name)) if self.name_pattern.fullmatch(name) and name != "input":
                 return name
         self._error(
             "NC011",

@@ -10,12 +10,16 @@ import ast
 import math
 import operator
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from netcalc.diagnostics import did_you_mean
 
 MAX_LENGTH = 200
+MAX_TEXT = 1_000
+"""Characters of a text that expressions are put into."""
+
 _LIMIT = 2**63
 
 Value: TypeAlias = int | float | bool | str | list[Any] | None
@@ -28,6 +32,13 @@ class ExpressionError(ValueError):
         super().__init__(message)
         self.help = help
 
+
+class UnknownValueError(ExpressionError):
+    """The expression reads a parameter that has no value because of an error reported elsewhere."""
+
+
+UNKNOWN: Any = object()
+"""Stands for the value of a parameter whose own expression cannot be evaluated."""
 
 _REFERENCE = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|(\())")
 
@@ -64,7 +75,10 @@ def substitute(text: str, names: Mapping[str, Value]) -> Value:
         return parts[0]
     if any(isinstance(part, list) or part is None for part in parts):
         raise ExpressionError("a list cannot stand inside other text")
-    return "".join(str(part) for part in parts)
+    texts = [str(part) for part in parts]
+    if sum(map(len, texts)) > MAX_TEXT:
+        raise ExpressionError(f"the text would have more than {MAX_TEXT:,} characters")
+    return "".join(texts)
 
 
 def evaluate(expression: str, names: Mapping[str, Value]) -> Value:
@@ -72,7 +86,10 @@ def evaluate(expression: str, names: Mapping[str, Value]) -> Value:
     if len(expression) > MAX_LENGTH:
         raise ExpressionError(f"the expression has {len(expression)} characters; the limit is {MAX_LENGTH}")
     try:
-        tree = ast.parse(expression.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            tree = ast.parse(expression.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ExpressionError(f"`{expression}` is not an expression") from error
     try:
@@ -81,6 +98,8 @@ def evaluate(expression: str, names: Mapping[str, Value]) -> Value:
         raise ExpressionError(f"`{expression}` divides by zero") from error
     except OverflowError as error:
         raise ExpressionError(f"`{expression}` goes beyond 64 bits") from error
+    except RecursionError as error:
+        raise ExpressionError(f"`{expression}` nests too deep") from error
 
 
 def _closing(text: str, start: int) -> int:
@@ -98,7 +117,10 @@ def _lookup(name: str, names: Mapping[str, Value]) -> Value:
     if name not in names:
         help = did_you_mean(name, names) if names else "declare it under `params:`"
         raise ExpressionError(f"`{name}` is not a parameter here", help=help)
-    return names[name]
+    value = names[name]
+    if value is UNKNOWN:
+        raise UnknownValueError(f"`{name}` has no value")
+    return value
 
 
 def _checked(value: Value) -> Value:
@@ -112,7 +134,8 @@ def _checked(value: Value) -> Value:
 def _number(value: Value) -> int | float:
     if isinstance(value, int | float):
         return value
-    raise ExpressionError(f"{value!r} is not a number")
+    what = "a list" if isinstance(value, list) else "null" if value is None else f"`{value}`"
+    raise ExpressionError(f"{what} is not a number")
 
 
 def _multiply(left: int | float, right: int | float) -> int | float:
@@ -122,7 +145,7 @@ def _multiply(left: int | float, right: int | float) -> int | float:
 
 
 def _power(base: int | float, exponent: int | float) -> int | float:
-    if abs(base) > 1 and exponent * math.log2(abs(base)) > 64:
+    if isinstance(base, int) and isinstance(exponent, int) and exponent * math.log2(max(abs(base), 1)) > 64:
         raise OverflowError
     result: object = base**exponent
     if not isinstance(result, int | float):
@@ -155,7 +178,8 @@ def _multiple(value: int | float, divisor: int | float = 8) -> int:
 
 
 def _half_up(value: int | float) -> int:
-    return math.floor(value + 0.5)
+    below = math.floor(value)
+    return below + (value - below >= 0.5)
 
 
 _NUMERIC: dict[str, tuple[Callable[..., int | float], range]] = {
@@ -178,7 +202,7 @@ def _walk(node: ast.expr, names: Mapping[str, Value]) -> Value:
         case ast.Name(id=("false" | "False")):
             return False
         case ast.Name(id=name):
-            return _lookup(name, names)
+            return _checked(_lookup(name, names))
         case ast.List(elts=items):
             return [_walk(item, names) for item in items]
         case ast.Subscript(value=target, slice=index):

@@ -15,6 +15,9 @@ from netcalc.spec.training import TrainingSpec
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 """What a name that a person gives must match."""
 
+PATH_NAME = re.compile(rf"{NAME.pattern}(\.({NAME.pattern}|[0-9]+))*")
+"""What the full name of a node matches: the names of the groups around it, then its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:

@@ -9,7 +9,7 @@ from netcalc.layers.catalog import LAYERS
 from netcalc.spec.compose import GROUPS, WIRING, node_kind
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, parse_yaml
 
-SECTIONS = ("name", "input", "inputs", "params", "layers", "outputs", "train", "budgets")
+SECTIONS = ("name", "input", "inputs", "params", "layers", "outputs", "train", "budgets", "resolved")
 """The keys that a spec may have at top level."""
 
 

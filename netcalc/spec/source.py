@@ -75,7 +75,11 @@ def parse_yaml(text: str, file: str) -> YamlTree:
         problem = " ".join(filter(None, (error.context, error.problem)))
         _fail("NC002", f"not valid YAML: {problem}", span, help=_yaml_help(text, span))
     except yaml.YAMLError as error:
-        _fail("NC002", f"not valid YAML: {str(error).splitlines()[0]}", _start(file))
+        line = _unreadable_line(text)
+        _fail("NC002", f"not valid YAML: {str(error).splitlines()[0]}", Span(file, line, 1, line, 1))
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        _fail("NC002", "the text is not UTF-8", Span(file, line, 1, line, 1))
 
 
 def plain(tree: YamlTree) -> Any:
@@ -124,14 +128,21 @@ def core_scalar(text: str) -> ScalarValue:
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):
-        return int(text) if len(text) < 19 else float(text)
-    if _OTHER_INT.fullmatch(text) and len(text) < 18:
-        return int(text, 0)
+        return _integer(text, 10)
+    if _OTHER_INT.fullmatch(text):
+        return _integer(text[2:], 8 if text[1] == "o" else 16)
     if _FLOAT.fullmatch(text):
         return float(text)
     if match := _INF.fullmatch(text):
         return -math.inf if match[1] == "-" else math.inf
     return text
+
+
+def _integer(digits: str, base: int) -> int | float:
+    if len(digits) > 64:
+        return float(digits) if base == 10 else math.inf
+    number = int(digits, base)
+    return number if abs(number) < 2**63 else float(number)
 
 
 @dataclass(slots=True)
@@ -189,12 +200,12 @@ class _Builder:
         self._no_tag(event, span)
         # An unquoted scalar has no style (None, or the empty string from libyaml).
         value = event.value if event.style else core_scalar(event.value)
-        if self._expects_key():
-            self._key(event.value, span)
-            return
         tree = YamlScalar(value, span)
         if event.anchor:
             self.anchors[event.anchor] = _Anchored(tree, 1, 1)
+        if self._expects_key():
+            self._key(event.value, span)
+            return
         self._add(tree, 1, 1)
 
     def _open(self, event: Any, span: Span) -> None:
@@ -267,6 +278,12 @@ def _yaml_help(text: str, span: Span) -> str:
     if "$(" in line and any(c in line for c in "{["):
         return "quote an expression that stands inside { } or [ ] and holds a comma or a bracket"
     return ""
+
+
+def _unreadable_line(text: str) -> int:
+    """Return the line of the first character that YAML does not allow (section 5.1)."""
+    match = re.search("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]", text)
+    return text.count("\n", 0, match.start()) + 1 if match else 1
 
 
 def _at(file: str, start: Any, end: Any) -> Span:

@@ -1,0 +1,81 @@
+"""What a training shows: a progress bar where a person watches, plain lines otherwise. All on stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from netcalc.cli.output import console
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from netcalc.train.metrics import Metrics
+    from netcalc.train.run import EpochRecord
+
+_REFRESH_SECONDS = 0.25
+
+
+def training_progress(epochs: int, images_per_epoch: int) -> TrainingProgress:
+    """Return the reporter for stderr as it is: terminal or not."""
+    return TrainingProgress(epochs, images_per_epoch)
+
+
+class TrainingProgress:
+    """Reports a training: one line an epoch, and on a terminal a bar with images/s and time left."""
+
+    def __init__(self, epochs: int, images_per_epoch: int) -> None:
+        self.console = console(stderr=True)
+        self.epochs, self.images_per_epoch = epochs, images_per_epoch
+        self.bar = _bar(self.console) if self.console.is_terminal else None
+        self.task = None if self.bar is None else self.bar.add_task("", total=epochs * images_per_epoch, rate="")
+        self.shown = time.perf_counter()
+        self.began = self.shown
+        self.seen = 0
+
+    def shown_while(self) -> AbstractContextManager[object]:
+        """Return the context in which the bar is on screen."""
+        return self.bar if self.bar is not None else nullcontext()
+
+    def step(self, epoch: int, done: int, running: Callable[[], Metrics]) -> None:
+        """Move the bar, a few times a second."""
+        now = time.perf_counter()
+        if self.bar is None or self.task is None or now - self.shown < _REFRESH_SECONDS:
+            return
+        metrics = running()
+        self.shown = now
+        completed = (epoch - 1) * self.images_per_epoch + done
+        rate = completed / (now - self.began)
+        label = f"epoch {epoch}/{self.epochs}  loss {metrics.loss:.4f}  accuracy {metrics.accuracy:.2%}"
+        self.bar.update(self.task, completed=completed, description=label, rate=f"{rate:,.0f} images/s")
+
+    def epoch(self, record: EpochRecord) -> None:
+        """Print the epoch's line."""
+        self.console.print(epoch_line(record, self.epochs), soft_wrap=True)
+
+
+def epoch_line(record: EpochRecord, epochs: int) -> str:
+    """Return one epoch's metrics on one line."""
+    test = f"test loss {record.test_loss:.4f}  test accuracy {100 * record.test_accuracy:.2f} %"
+    place = f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}"
+    if record.train_loss is None or record.train_accuracy is None or record.images_per_second is None:
+        return f"{place}  before training  {test}"
+    train = f"loss {record.train_loss:.4f}  accuracy {100 * record.train_accuracy:.2f} %"
+    return f"{place}  {train}  {test}  {record.images_per_second:,.0f} images/s  {record.seconds:.1f} s"
+
+
+def _bar(on: object) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    assert isinstance(on, Console)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TimeRemainingColumn(),
+        console=on,
+        transient=True,
+    )

@@ -1,0 +1,41 @@
+"""Image files for prediction, decoded by Pillow."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from netcalc.diagnostics import CannotRunError
+
+MAX_VALUE = 255
+"""The value of white in what `load_image` returns."""
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def load_image(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return an image file as [height, width, channels], scaled to `shape` if it has another size.
+
+    Raises CannotRunError, naming the file, for what is missing, damaged or dangerously large.
+    """
+    height, width, channels = shape
+    if channels not in _MODES:
+        raise CannotRunError(f"image files have 1, 3 or 4 channels, the run's data have {channels}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                decoded = image.convert(_MODES[channels])
+        if decoded.size != (width, height):
+            decoded = decoded.resize((width, height), Image.Resampling.BILINEAR)
+    except FileNotFoundError:
+        raise CannotRunError(f"{os.fspath(path)}: no such file") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise CannotRunError(f"{os.fspath(path)}: {error}") from None
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise CannotRunError(f"{os.fspath(path)}: not an image that can be read ({error})") from None
+    return np.asarray(decoded, dtype=np.uint8).reshape(height, width, channels)

@@ -1,0 +1,49 @@
+"""Batches: their order on the host, their preparation on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from netcalc.data.preprocessing import Preprocessing
+from netcalc.data.sources import Split
+
+Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]
+"""Images (batch, height, width, channels) and labels (batch,)."""
+
+
+def epoch_order(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return the order of the training samples: a pure function of (seed, epoch)."""
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(samples)
+
+
+def training_batches(split: Split, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
+    """Yield the batches of one epoch; every sample once, so the last batch may be smaller."""
+    order = epoch_order(len(split.labels), seed, epoch)
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        yield split.images[chosen], split.labels[chosen]
+
+
+def evaluation_batches(split: Split, batch_size: int) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
+    """Yield batches of one size in file order with a weight a sample: 0 for what fills up the last batch."""
+    samples = len(split.labels)
+    for start in range(0, samples, batch_size):
+        indices = np.arange(start, start + batch_size)
+        weights = (indices < samples).astype(np.float32)
+        chosen = np.minimum(indices, samples - 1)
+        yield (split.images[chosen], split.labels[chosen]), weights
+
+
+def prepare(images: jax.Array, preprocessing: Preprocessing, max_value: int) -> jax.Array:
+    """Return the network's input for raw images (batch, height, width, channels) whose white is `max_value`."""
+    x = images.astype(jnp.float32) / max_value
+    if preprocessing.resize is not None:
+        shape = (x.shape[0], *preprocessing.resize, x.shape[3])
+        x = jax.image.resize(x, shape, method="bilinear", antialias=True)
+    x = jnp.pad(x, ((0, 0), *preprocessing.pad, (0, 0)))
+    return (x - jnp.array(preprocessing.mean)) / jnp.array(preprocessing.std)

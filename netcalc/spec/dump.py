@@ -1,0 +1,43 @@
+"""A NetworkSpec as flat YAML: every node named and wired, every default written out.
+
+The text loads to the same network. `resolved: true` at its top allows the dotted names that groups give.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from netcalc.spec.network import InputSpec, NetworkSpec, NodeSpec
+
+
+def dump_spec(spec: NetworkSpec) -> str:
+    """Return the resolved spec as YAML."""
+    document: dict[str, Any] = {"resolved": True, "name": spec.name}
+    if [item.name for item in spec.inputs] == ["input"]:
+        document["input"] = _input(spec.inputs[0])
+    else:
+        document["inputs"] = {item.name: _input(item) for item in spec.inputs}
+    document["layers"] = [_node(node) for node in spec.nodes]
+    document["outputs"] = list(spec.outputs)
+    if spec.train is not None:
+        document["train"] = spec.train.model_dump(mode="json", exclude_none=True)
+    budgets = spec.budgets.model_dump(mode="json", exclude_none=True)
+    if budgets:
+        document["budgets"] = budgets
+    text: str = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100, allow_unicode=True)
+    return text
+
+
+def _input(item: InputSpec) -> dict[str, Any]:
+    return {"shape": list(item.type.shape), "dtype": item.type.dtype}
+
+
+def _node(node: NodeSpec) -> dict[str, Any]:
+    fields = node.layer.model_dump(mode="json", exclude_none=True)
+    entry: dict[str, Any] = {node.layer.kind: fields, "name": node.name}
+    entry["from"] = node.inputs[0] if len(node.inputs) == 1 else list(node.inputs)
+    if not node.trainable:
+        entry["trainable"] = False
+    return entry

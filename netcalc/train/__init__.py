@@ -1,0 +1,1 @@
+"""The trainer: from a graph and its data to a run directory."""

@@ -1,0 +1,188 @@
+"""Checkpoints: safetensors and JSON, no pickle, written so that a crash leaves the old one or the new one.
+
+    checkpoints/step-00001250/   model.safetensors      what to evaluate and export: parameters and state
+                                 training.safetensors   what to go on with: parameters and optimizer state
+                                 checkpoint.json        step, epoch, metrics, size and SHA-256 of both files
+    checkpoints/last -> step-00001250
+    checkpoints/best -> step-00001125
+
+A step directory is filled under another name, flushed to disk and renamed; then the pointers are swapped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from netcalc.compiler.initialize import Params, State
+from netcalc.diagnostics import CannotRunError
+from netcalc.graph import Graph
+from netcalc.train.step import TrainState
+
+FORMAT = "netcalc.checkpoint/1"
+MODEL, TRAINING, META = "model.safetensors", "training.safetensors", "checkpoint.json"
+POINTERS = ("last", "best")
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model as it was saved: parameters to evaluate, state, and when that was."""
+
+    params: Params
+    state: State
+    step: int
+    epoch: int
+
+
+def save_checkpoint(
+    directory: Path, params: Params, current: TrainState, epoch: int, metrics: dict[str, float]
+) -> Path:
+    """Write a checkpoint of `current` with the `params` to evaluate and return its directory.
+
+    Raises CannotRunError, leaving earlier checkpoints as they are, where the disk does not take it.
+    """
+    step = int(current.step)
+    final = directory / f"step-{step:08d}"
+    partial = directory / f".{final.name}.partial"
+    files = {
+        MODEL: save(_by_name(params) | _by_name(current.state)),
+        TRAINING: save(_leaves({"params": current.params, "optimizer": current.optimizer})),
+    }
+    meta = {
+        "format": FORMAT,
+        "step": step,
+        "epoch": epoch,
+        "metrics": metrics,
+        "files": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in files.items()},
+    }
+    files[META] = (json.dumps(meta, indent=2) + "\n").encode()
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name, data in files.items():
+            _write_durably(partial / name, data)
+        _sync(partial)
+        if final.exists():
+            shutil.rmtree(final)
+        os.rename(partial, final)
+        _sync(directory)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        message = f"{final}: the checkpoint could not be written ({error.strerror or error})"
+        raise CannotRunError(message, help="earlier checkpoints are as they were") from None
+    return final
+
+
+def point(directory: Path, name: str, target: Path) -> None:
+    """Let `last` or `best` stand for a step directory, in one atomic swap."""
+    fresh = directory / f".{name}.partial"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target.name, target_is_directory=True)
+    os.replace(fresh, directory / name)
+    _sync(directory)
+
+
+def prune(directory: Path) -> None:
+    """Remove the step directories that no pointer stands for, and what an interrupted save left."""
+    kept = {os.readlink(directory / name) for name in POINTERS if (directory / name).is_symlink()}
+    for path in directory.iterdir():
+        is_checkpoint = path.name.startswith("step-") and path.name not in kept
+        if path.is_dir() and not path.is_symlink() and (is_checkpoint or path.name.endswith(".partial")):
+            shutil.rmtree(path)
+
+
+def load_checkpoint(path: Path, graph: Graph) -> Checkpoint:
+    """Return the model of a checkpoint directory.
+
+    Raises CannotRunError, naming the file, for what is missing, truncated, altered or of another network.
+    """
+    meta = _read_meta(path / META)
+    data = _read_verified(path / MODEL, meta)
+    try:
+        arrays = load(data)
+    except SafetensorError as error:
+        raise CannotRunError(f"{path / MODEL}: not a safetensors file ({error})") from None
+    params: Params = {}
+    state: State = {}
+    for node in graph.nodes.values():
+        for group, specs in ((params, node.known.params), (state, node.known.state)):
+            for name, spec in specs.items():
+                array = arrays.pop(f"{node.name}/{name}", None)
+                if array is None or array.shape != spec.shape:
+                    found = "nothing" if array is None else f"shape {array.shape}"
+                    raise CannotRunError(
+                        f"{path / MODEL}: `{node.name}/{name}` should have shape {spec.shape}, found {found}"
+                    )
+                group.setdefault(node.name, {})[name] = jax.numpy.asarray(array)
+    if arrays:
+        raise CannotRunError(f"{path / MODEL}: `{min(arrays)}` belongs to no node of the network")
+    return Checkpoint(params, state, int(meta["step"]), int(meta["epoch"]))
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CannotRunError(f"{path.parent}: no checkpoint here") from None
+    except (OSError, ValueError) as error:
+        raise CannotRunError(f"{path}: cannot be read ({error})") from None
+    needed = {"format", "step", "epoch", "files"}
+    if not isinstance(meta, dict) or not needed <= meta.keys() or meta["format"] != FORMAT:
+        raise CannotRunError(f"{path}: not a checkpoint of this version of netcalc")
+    return meta
+
+
+def _read_verified(path: Path, meta: dict[str, Any]) -> bytes:
+    try:
+        data = path.read_bytes()
+        expected = meta["files"][path.name]
+    except (OSError, KeyError, TypeError) as error:
+        raise CannotRunError(f"{path}: cannot be read ({error})") from None
+    if len(data) != expected["bytes"] or _sha256(data) != expected["sha256"]:
+        raise CannotRunError(
+            f"{path}: damaged, its checksum is not the one recorded when it was written "
+            f"({len(data):,} bytes, {expected['bytes']:,} recorded)",
+            help="use another checkpoint of the run with --checkpoint",
+        )
+    return data
+
+
+def _by_name(tree: dict[str, dict[str, jax.Array]]) -> Arrays:
+    return {f"{node}/{name}": np.asarray(a) for node, group in tree.items() for name, a in group.items()}
+
+
+def _leaves(tree: object) -> Arrays:
+    paths = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in paths}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    with open(path, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,97 @@
+"""What one training is: the network up to its logits, the data, the preprocessing, checked against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netcalc.compiler.network import Network, compile_graph
+from netcalc.data.preprocessing import Preprocessing, fit_preprocessing
+from netcalc.data.sources import Dataset, load_dataset
+from netcalc.diagnostics import Diagnostic, SpecError
+from netcalc.graph import Graph
+from netcalc.spec.training import TrainingSpec
+from netcalc.units import format_shape
+
+EPOCHS = 10
+"""Epochs where a spec says neither `epochs` nor `steps`."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a training or evaluation needs, checked."""
+
+    graph: Graph
+    spec: TrainingSpec
+    network: Network
+    dataset: Dataset
+    preprocessing: Preprocessing
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates in one pass over the training set."""
+        return -(-len(self.dataset.train.labels) // self.spec.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Updates in the whole training."""
+        return self.spec.steps or (self.spec.epochs or EPOCHS) * self.steps_per_epoch
+
+
+def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
+    """Return the plan of a graph's `train:` section; `preprocessing` is a stored one, fitted anew by default.
+
+    Raises SpecError where the section is missing or the data do not fit the network.
+    """
+    spec = graph.spec.train
+    if spec is None:
+        raise _error(
+            graph, "NC200", "the spec has no `train:` section", "name", "for example `train: {data: mnist5k}`"
+        )
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        message = f"training needs one input and one output, not {len(graph.inputs)} and {len(graph.outputs)}"
+        raise _error(graph, "NC203", message, "outputs", "name one node under `outputs:`")
+    dataset = load_dataset(spec.data)
+    if preprocessing is None:
+        preprocessing = fit_preprocessing(dataset, spec.data, graph.spec.sections)
+    (expected,) = graph.inputs.values()
+    if preprocessing.shape != expected.shape:
+        message = (
+            f"the network reads {format_shape(expected.shape)}, "
+            f"the images of `{dataset.name}` are {format_shape(preprocessing.shape)} after `resize` and `pad`"
+        )
+        raise _error(graph, "NC201", message, "train.data", "change the `input`, or `resize` and `pad` the data")
+    network = compile_graph(graph, (logits_node(graph),))
+    _check_classes(graph, dataset)
+    return Plan(graph, spec, network, dataset, preprocessing)
+
+
+def logits_node(graph: Graph) -> str:
+    """Return the node that the loss reads.
+
+    Cross-entropy has its own softmax: where the network ends in one, the loss reads what goes into it, which is
+    the same function in a form that cannot overflow.
+    """
+    (output,) = graph.outputs
+    node = graph.nodes[output]
+    assert graph.spec.train is not None
+    if graph.spec.train.loss == "cross_entropy" and node.kind == "softmax" and node.inputs[0] in graph.nodes:
+        return node.inputs[0]
+    return output
+
+
+def _check_classes(graph: Graph, dataset: Dataset) -> None:
+    (output,) = graph.outputs
+    node = graph.nodes[output]
+    shape, classes = node.known.output.shape, len(dataset.classes)
+    if node.known.output.size == classes and shape[-1] == classes:
+        return
+    message = f"the output {format_shape(shape)} does not match the {classes} classes of `{dataset.name}`"
+    help = f"end the network in {classes} outputs, such as `dense: {classes}`"
+    span = node.spec.fields.get("units") or node.spec.fields.get("filters") or node.spec.span
+    raise SpecError([Diagnostic("NC202", message, span, help, node=output)])
+
+
+def _error(graph: Graph, code: str, message: str, section: str, help: str) -> SpecError:
+    places = graph.spec.sections
+    span = places.get(section) or next(iter(places.values()), None)
+    return SpecError([Diagnostic(code, message, span, help)])
