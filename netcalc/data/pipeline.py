@@ -22,10 +22,13 @@ def epoch_order(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def training_batches(split: Split, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
-    """Yield the batches of one epoch; every sample once, so the last batch may be smaller."""
+    """Yield the batches of one epoch: every sample once, at most `batch_size` at a time.
+
+    Where the size does not divide, the samples are spread so that batches differ by one at most: a small last
+    batch would make an update as large as any other from a few samples.
+    """
     order = epoch_order(len(split.labels), seed, epoch)
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
+    for chosen in np.array_split(order, -(-len(order) // batch_size)):
         yield split.images[chosen], split.labels[chosen]
 
 

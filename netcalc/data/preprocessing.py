@@ -95,7 +95,8 @@ def _statistics(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]
     pixels = dataset.train.images.astype(np.float64) / dataset.max_value
     mean = pixels.mean(axis=(0, 1, 2))
     std = pixels.std(axis=(0, 1, 2))
-    std[std == 0] = 1.0  # a channel that never changes says nothing; it stays 0 after centring
+    constant = pixels.min(axis=(0, 1, 2)) == pixels.max(axis=(0, 1, 2))
+    std[constant] = 1.0  # a channel that never changes says nothing; it stays 0 after centring
     return tuple(mean.tolist()), tuple(std.tolist())
 
 

@@ -34,7 +34,7 @@ class Conv(Layer):
     groups: PositiveInt = Field(default=1, description="channel groups that do not see each other")
     padding: Padding = Field(default="valid", description="zeros around the input")
     bias: Flag = Field(default=True, description="add one trained offset per filter")
-    init: Initializer = Field(default_factory=lambda: initializer("he_normal"), description="how the kernel starts")
+    init: Initializer = Field(default_factory=lambda: initializer("glorot_normal"), description="how the kernel starts")
     bias_init: Initializer = Field(default_factory=lambda: initializer("zeros"), description="how the bias starts")
 
     def infer(self, *inputs: TensorType) -> Inferred:

@@ -1,0 +1,107 @@
+"""Checkpoints survive what may happen to them, or say that they did not."""
+
+import errno
+import json
+import os
+
+import jax
+import numpy as np
+import pytest
+
+from netcalc.diagnostics import CannotRunError
+from netcalc.train import checkpoint as module
+from netcalc.train.checkpoint import load_checkpoint, point, prune, save_checkpoint
+from netcalc.train.optimizers import make_optimizer
+from netcalc.train.plan import make_plan
+from netcalc.train.step import evaluated_params, initial_train_state
+from tests.train.specs import BRANCHING, graph_of
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    plan = make_plan(graph_of(BRANCHING))
+    optimizer = make_optimizer(plan.spec.optimizer)
+    current = initial_train_state(plan, optimizer)
+    return plan, current, evaluated_params(plan, optimizer, current)
+
+
+@pytest.fixture
+def saved(fresh, tmp_path):
+    _, current, params = fresh
+    return save_checkpoint(tmp_path, params, current, 3, {"accuracy": 0.5})
+
+
+def test_what_is_saved_is_what_is_loaded(fresh, saved):
+    plan, current, params = fresh
+    found = load_checkpoint(saved, plan.graph)
+    assert (found.step, found.epoch) == (0, 3)
+    jax.tree.map(np.testing.assert_array_equal, found.params, params)
+    jax.tree.map(np.testing.assert_array_equal, found.state, current.state)
+
+
+def test_nothing_in_it_is_a_pickle(saved):
+    assert {path.suffix for path in saved.iterdir()} == {".safetensors", ".json"}
+    assert all(not path.read_bytes().startswith(b"\x80") for path in saved.iterdir())
+
+
+def test_every_changed_byte_of_the_model_is_noticed(fresh, saved):
+    model = saved / "model.safetensors"
+    data = model.read_bytes()
+    for position in (0, 9, len(data) // 2, len(data) - 1):
+        altered = bytearray(data)
+        altered[position] ^= 1
+        model.write_bytes(altered)
+        with pytest.raises(CannotRunError, match=r"model\.safetensors: damaged"):
+            load_checkpoint(saved, fresh[0].graph)
+
+
+def test_a_truncated_model_is_noticed(fresh, saved):
+    model = saved / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-100])
+    with pytest.raises(CannotRunError, match="damaged"):
+        load_checkpoint(saved, fresh[0].graph)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": "other/1", "step": 1, "epoch": 1, "files": {}}'])
+def test_damaged_metadata_is_noticed(fresh, saved, text):
+    (saved / "checkpoint.json").write_text(text)
+    with pytest.raises(CannotRunError, match=r"checkpoint\.json"):
+        load_checkpoint(saved, fresh[0].graph)
+
+
+def test_a_checkpoint_of_another_network_names_the_parameter(saved):
+    other = graph_of(BRANCHING, "layers.stem.filters=9")
+    with pytest.raises(CannotRunError, match=r"`stem/kernel` should have shape \(3, 3, 1, 9\)"):
+        load_checkpoint(saved, other)
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint(fresh, saved, tmp_path, monkeypatch):
+    plan, current, params = fresh
+    point(tmp_path, "last", saved)
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(module.os, "fsync", full)
+    later = current._replace(step=current.step + 1)
+    with pytest.raises(CannotRunError, match="No space left"):
+        save_checkpoint(tmp_path, params, later, 4, {})
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".partial")] == []
+    assert load_checkpoint(tmp_path / "last", plan.graph).epoch == 3
+
+
+def test_pointers_swap_and_only_what_they_name_stays(fresh, saved, tmp_path):
+    plan, current, params = fresh
+    second = save_checkpoint(tmp_path, params, current._replace(step=current.step + 1), 4, {})
+    third = save_checkpoint(tmp_path, params, current._replace(step=current.step + 2), 5, {})
+    (tmp_path / ".step-00000009.partial").mkdir()
+    point(tmp_path, "last", second)
+    point(tmp_path, "last", third)
+    point(tmp_path, "best", saved)
+    prune(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best", "last", "step-00000000", "step-00000002"
+    ]  # fmt: skip
+    assert load_checkpoint(tmp_path / "last", plan.graph).epoch == 5
+    assert json.loads((tmp_path / "best" / "checkpoint.json").read_text())["epoch"] == 3
