@@ -92,6 +92,8 @@ class CannotRunError(Exception):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "did you mean `stride`?" for the closest known word, or the list if it is short."""
     known = list(known)
+    if len(known) > 1_000:  # comparing with each takes too long
+        return ""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f"did you mean `{close[0]}`?"

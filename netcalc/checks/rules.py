@@ -37,7 +37,9 @@ def redundant_bias(graph: Graph) -> Iterator[Finding]:
         if node.kind != "batch_norm" or node.inputs[0] not in graph.nodes:
             continue
         source = graph.nodes[node.inputs[0]]
-        if source.facts is None or graph.consumers[source.name] != (node.name,):
+        if source.facts is None or graph.consumers[source.name] != (node.name,) or source.name in graph.outputs:
+            continue
+        if not node.spec.trainable:  # it subtracts the stored mean, which does not follow the bias
             continue
         if any(spec.role == "bias" for spec in source.facts.params.values()) and source.kind != "batch_norm":
             message = f"the bias of `{source.name}` is cancelled by `{node.name}`"

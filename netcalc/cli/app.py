@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -49,7 +50,11 @@ def main() -> None:
     Exit codes: 0 done; 1 the spec has errors or misses a budget; 2 netcalc could not run; 130 and 143
     interrupted by SIGINT and SIGTERM.
     """
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
+    # A stream that the caller closed is None; what goes there is lost.
+    sys.stdout = sys.stdout or io.StringIO()
+    sys.stderr = sys.stderr or io.StringIO()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -62,11 +67,9 @@ def main() -> None:
     except CannotRunError as error:
         print_cannot_run(error)
         sys.exit(2)
-    except BrokenPipeError:
-        # The reader of a pipe, such as `head`, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
-def _terminated(signum: int, frame: FrameType | None) -> None:
-    sys.exit(128 + signum)
+def _interrupted(signum: int, frame: FrameType | None) -> None:
+    # Nothing is lost at this point. An exception would be swallowed or disguised by code that catches all of them,
+    # such as the import of a C extension, and the command would go on.
+    os._exit(128 + signum)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from netcalc.cli.options import Device, DeviceOption
-from netcalc.cli.output import write_text
+from netcalc.cli.output import finite, write_text
 
 EXAMPLE = "netcalc evaluate runs/lenet5-1 --format json"
 
@@ -48,7 +48,7 @@ def evaluate(
     if format is MetricsFormat.json:
         record = {
             "format": "netcalc.evaluation/1",
-            "metrics": {"loss": metrics.loss, "accuracy": metrics.accuracy},
+            "metrics": {"loss": finite(metrics.loss), "accuracy": finite(metrics.accuracy)},
             "run": str(run),
             "checkpoint": {
                 "name": checkpoint,

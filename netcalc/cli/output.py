@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,11 +33,13 @@ def console(*, stderr: bool = False) -> Console:
 def write_text(text: str, output: Path | None) -> None:
     """Write data to a file, or to stdout as it is; raises CannotRunError where that fails."""
     if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        with _stdout_may_fail():
+            sys.stdout.write(text)
+            sys.stdout.flush()
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        # Names of files need not be Unicode.
+        output.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise CannotRunError(f"{output}: {error.strerror or error}") from None
 
@@ -42,14 +47,21 @@ def write_text(text: str, output: Path | None) -> None:
 def write_renderable(renderable: RenderableType, output: Path | None) -> None:
     """Print to stdout, or write to a file as plain text of unbounded width."""
     if output is None:
-        console().print(renderable)
-        sys.stdout.flush()
+        out = console()
+        with _stdout_may_fail(), out.capture() as captured:
+            out.print(renderable, crop=False)
+        write_text(_without_trailing_space(captured.get()), None)
         return
     from rich.console import Console
 
     text = io.StringIO()
-    Console(file=text, width=_UNBOUNDED, color_system=None, highlight=False).print(renderable)
-    write_text(text.getvalue(), output)
+    Console(file=text, width=_UNBOUNDED, color_system=None, highlight=False).print(renderable, crop=False)
+    write_text(_without_trailing_space(text.getvalue()), output)
+
+
+def finite(value: float) -> float | None:
+    """Return a figure for JSON, which has no NaN and no infinity: null."""
+    return value if math.isfinite(value) else None
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
@@ -68,7 +80,25 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
 
 def print_cannot_run(error: CannotRunError) -> None:
     """Print why netcalc could not do its work, and the way out."""
+    from netcalc.render.diagnostics import printable
+
     out = console(stderr=True)
-    out.print(f"error: {error}", style="bold red", soft_wrap=True)
+    out.print(f"error: {printable(str(error))}", style="bold red", soft_wrap=True)
     if error.help:
-        out.print(f"help: {error.help}", soft_wrap=True)
+        out.print(f"help: {printable(error.help)}", soft_wrap=True)
+
+
+def _without_trailing_space(text: str) -> str:
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
+
+
+@contextmanager
+def _stdout_may_fail() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # What is left in the buffer must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a pipe, such as `head`, may have seen enough.
+        if not isinstance(error, BrokenPipeError):
+            raise CannotRunError(f"stdout: {error.strerror or error}") from None

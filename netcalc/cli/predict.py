@@ -10,7 +10,7 @@ import typer
 
 from netcalc.cli.evaluate import CheckpointOption, MetricsFormat, RunArgument
 from netcalc.cli.options import Device, DeviceOption
-from netcalc.cli.output import write_text
+from netcalc.cli.output import finite, write_text
 
 EXAMPLE = "netcalc predict runs/lenet5-1 three.png seven.png"
 
@@ -42,7 +42,7 @@ def predict(
             {
                 "file": p.file,
                 "classes": [
-                    {"class": name, "score": score}
+                    {"class": name, "score": finite(score)}
                     for name, score in zip(p.classes[:top], p.scores[:top], strict=True)
                 ],
             }

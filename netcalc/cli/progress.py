@@ -29,7 +29,9 @@ class TrainingProgress:
     def __init__(self, epochs: int, images_per_epoch: int) -> None:
         self.console = console(stderr=True)
         self.epochs, self.images_per_epoch = epochs, images_per_epoch
-        self.bar = _bar(self.console) if self.console.is_terminal else None
+        # FORCE_COLOR makes rich take a pipe for a terminal; a bar in a log file helps nobody.
+        watched = self.console.is_terminal and self.console.file.isatty()
+        self.bar = _bar(self.console) if watched else None
         self.task = None if self.bar is None else self.bar.add_task("", total=epochs * images_per_epoch, rate="")
         self.shown = time.perf_counter()
         self.began = self.shown

@@ -34,7 +34,9 @@ class Conv(Layer):
     groups: PositiveInt = Field(default=1, description="channel groups that do not see each other")
     padding: Padding = Field(default="valid", description="zeros around the input")
     bias: Flag = Field(default=True, description="add one trained offset per filter")
-    init: Initializer = Field(default_factory=lambda: initializer("glorot_normal"), description="how the kernel starts")
+    init: Initializer = Field(
+        default_factory=lambda: initializer("glorot_normal"), description="how the kernel starts"
+    )
     bias_init: Initializer = Field(default_factory=lambda: initializer("zeros"), description="how the bias starts")
 
     def infer(self, *inputs: TensorType) -> Inferred:
@@ -67,10 +69,15 @@ class Conv(Layer):
         for number, name in ((channels, "input channels"), (self.filters, "filters")):
             if number % self.groups:
                 common = math.gcd(channels, self.filters)
-                divisors = [str(d) for d in range(1, min(common, 4096) + 1) if common % d == 0]
+                divisors = _near(self.groups, [d for d in range(1, min(common, 4096) + 1) if common % d == 0])
                 raise ShapeError(
                     "NC102",
                     "groups",
                     f"`groups` ({self.groups}) does not divide the {number} {name}",
                     help=f"use {', '.join(divisors[:-1])} or {divisors[-1]}" if divisors[1:] else "use 1",
                 )
+
+
+def _near(wanted: int, divisors: list[int]) -> list[str]:
+    """Return the twelve divisors nearest to the wanted one, in order."""
+    return [str(d) for d in sorted(sorted(divisors, key=lambda d: abs(d - wanted))[:12])]

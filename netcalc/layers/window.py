@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 from pydantic import BeforeValidator, WithJsonSchema
 
 from netcalc.layers.base import ShapeError, TensorType, WindowAxis
+from netcalc.units import plural
 
 MAX_SIZE = 2**31
 
@@ -95,7 +96,7 @@ def _check_rank(given: int, rank: int, field: str) -> None:
         raise ShapeError(
             "NC104",
             field,
-            f"`{field}` has {given} values for an input with {rank} spatial axes",
+            f"`{field}` has {plural(given, 'value')} for an input with {rank} spatial axes",
             help=f"give one value, or {rank}",
         )
 

@@ -1,4 +1,4 @@
-"""The report as JSON and CSV, for programs."""
+"""The report as JSON and CSV, for programs. JSON is ASCII, so that no encoding of stdout can change it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIELDS = (
 
 def report_json(report: Report) -> str:
     """Return the report as JSON: the stable contract `netcalc.report/1`."""
-    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"
 
 
 def report_csv(report: Report) -> str:
@@ -36,4 +36,4 @@ def report_csv(report: Report) -> str:
 def diagnostics_json(diagnostics: tuple[DiagnosticReport, ...]) -> str:
     """Return findings as JSON."""
     findings = {"format": "netcalc.diagnostics/1", "diagnostics": [asdict(d) for d in diagnostics]}
-    return json.dumps(findings, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(findings, indent=2, allow_nan=False) + "\n"

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import Annotated, ClassVar, Literal, TypeVar
-
-from pydantic import BeforeValidator, Field
+from typing import TypeVar
 
 from netcalc.choice import Fields
 from netcalc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
-from netcalc.layers.base import PositiveInt, TensorType
+from netcalc.layers.base import TensorType
 from netcalc.layers.catalog import LAYERS
 from netcalc.spec.budgets import Budgets
-from netcalc.spec.compose import FlatNode, flatten, substituted
-from netcalc.spec.expressions import Value
+from netcalc.spec.compose import FlatNode, flatten
+from netcalc.spec.expressions import UNKNOWN, Value
+from netcalc.spec.findings import Findings
+from netcalc.spec.inputs import InputFields
 from netcalc.spec.network import NAME, InputSpec, NetworkSpec, NodeSpec
 from netcalc.spec.overrides import SECTIONS
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain
+from netcalc.spec.substitution import Substitution
 from netcalc.spec.training import TrainingSpec
 from netcalc.spec.validation import validate
 
 F = TypeVar("F", bound=Fields)
-
-
-class InputFields(Fields):
-    """One input: the shape of a sample, channels last, and its dtype."""
-
-    principal: ClassVar[str | None] = "shape"
-
-    shape: Annotated[
-        tuple[PositiveInt, ...],
-        BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
-        Field(min_length=1, max_length=4),
-    ] = Field(description="[height, width, channels], [length, channels] or [depth, height, width, channels]")
-    dtype: Literal["float32", "uint8"] = Field(default="float32", description="type of the elements")
 
 
 def assemble(tree: YamlTree, file: str) -> NetworkSpec:
@@ -47,11 +35,12 @@ class _Reader:
 
     def __init__(self, tree: YamlTree, file: str) -> None:
         self.file = file
-        self.problems: list[Diagnostic] = []
         if not isinstance(tree, YamlDict) or not tree.entries:
             message = "a spec is a mapping with `input` and `layers`"
             raise SpecError([Diagnostic("NC012", message, tree.span)])
         self.tree = tree
+        self.findings = Findings()
+        self.substitution = Substitution(self.findings)
         self.params: Mapping[str, Value] = {}
 
     def read(self) -> NetworkSpec:
@@ -72,19 +61,17 @@ class _Reader:
         if layers is None:
             self._error("NC012", "the spec needs `layers`", self.tree.span, "a list of layers")
         else:
-            flat, problems, lookup = flatten(
-                layers, tuple(i.name for i in inputs), self.params, resolved=self._resolved()
-            )
-            self.problems += problems
+            sources, resolved, known = self._input_names(), self._resolved(), len(self.findings)
+            flat, lookup = flatten(layers, sources, self.params, self.substitution, resolved=resolved)
             nodes = [node for node in map(self._node, flat) if node is not None]
-            if not flat and not problems:
-                self._error("NC012", "the network has no layers", layers.span)
-            outputs = self._outputs({node.name: lookup(node.name) for node in flat}, lookup, flat)
+            if not flat and len(self.findings) == known:
+                self._error("NC012", "`layers` leaves no layer", layers.span)
+            outputs = self._outputs(flat, lookup, sources)
         train = self._model(TrainingSpec, "train")
         budgets = self._model(Budgets, "budgets")
         name = self._name()
-        if self.problems:
-            raise SpecError(dict.fromkeys(self.problems))
+        if self.findings:
+            raise SpecError(sorted(self.findings, key=_place))
         return NetworkSpec(
             name,
             inputs,
@@ -99,7 +86,7 @@ class _Reader:
 
     def _section(self, key: str) -> YamlTree | None:
         tree = self.tree.entries.get(key)
-        return None if tree is None else substituted(tree, self.params, self.problems)
+        return None if tree is None else self.substitution.apply(tree, self.params)
 
     def _resolved(self) -> bool:
         tree = self.tree.entries.get("resolved", YamlScalar(False, self.tree.span))
@@ -118,10 +105,14 @@ class _Reader:
         for key, value in tree.entries.items():
             if not NAME.fullmatch(key) or key == "index":
                 self._error("NC011", f"`{key}` is no name for a parameter", tree.keys[key])
-            elif isinstance(value, YamlDict):
-                self._error("NC011", f"the parameter `{key}` should be a value or a list", value.span)
+            elif (mapping := _first_mapping(value)) is not None:
+                self._error("NC011", f"the parameter `{key}` should be a value or a list", mapping.span)
+                params[key] = UNKNOWN
             else:
-                params[key] = plain(substituted(value, params, self.problems))
+                unknown = len(self.findings.unknown)
+                params[key] = plain(self.substitution.apply(value, params))
+                if len(self.findings.unknown) > unknown or not self.substitution.is_known(value):
+                    params[key] = UNKNOWN
         return params
 
     def _name(self) -> str:
@@ -132,7 +123,8 @@ class _Reader:
         name = plain(tree)
         if isinstance(name, str) and NAME.fullmatch(name):
             return name
-        self._error("NC011", "`name` should be a word of letters, digits, `_` and `-`", tree.span)
+        if self.substitution.is_known(tree):
+            self._error("NC011", "`name` should be a word of letters, digits, `_` and `-`", tree.span)
         return "network"
 
     def _inputs(self) -> tuple[InputSpec, ...]:
@@ -148,6 +140,8 @@ class _Reader:
             assert many is not None
             self._error("NC011", "`inputs` should be a mapping from names to shapes", many.span)
             return ()
+        if not many.entries:
+            self._error("NC012", "`inputs` names no input", many.span)
         found = []
         for name, tree in many.entries.items():
             fields = self._filled(InputFields, tree, name)
@@ -156,6 +150,11 @@ class _Reader:
             elif fields is not None:
                 found.append(InputSpec(name, TensorType(fields.shape, fields.dtype)))
         return tuple(found)
+
+    def _input_names(self) -> tuple[str, ...]:
+        """Return the names of the inputs as they are written, so that a wrong shape does not lose them."""
+        many = self.tree.entries.get("inputs")
+        return tuple(many.entries) if isinstance(many, YamlDict) and many.entries else ("input",)
 
     def _node(self, flat: FlatNode) -> NodeSpec | None:
         layer = self._filled(LAYERS[flat.kind], flat.fields, flat.kind, node=flat.name)
@@ -167,23 +166,31 @@ class _Reader:
             spans[layer.principal] = flat.fields.span
         return NodeSpec(flat.name, layer, flat.inputs, flat.span, flat.path, flat.trainable, spans)
 
-    def _outputs(self, names: Mapping[str, object], lookup: object, flat: list[FlatNode]) -> tuple[str, ...]:
+    def _outputs(
+        self, flat: list[FlatNode], lookup: Callable[[str], str | None], inputs: tuple[str, ...]
+    ) -> tuple[str, ...]:
         tree = self._section("outputs")
         if tree is None:
             return (flat[-1].name,) if flat else ()
-        assert callable(lookup)
+        items = tree.items if isinstance(tree, YamlList) else (tree,)
+        if not items:
+            self._error("NC012", "`outputs` names no node", tree.span)
         found: list[str] = []
-        for item in tree.items if isinstance(tree, YamlList) else (tree,):
-            node = lookup(str(plain(item)))
-            if node not in names:
-                self._error(
-                    "NC020",
-                    f"no node `{plain(item)}` for an output",
-                    item.span,
-                    did_you_mean(str(plain(item)), names),
-                )
+        for item in items:
+            name = plain(item)
+            if not self.substitution.is_known(item):
+                continue
+            if not isinstance(name, str):
+                self._error("NC011", "`outputs` should be a node's name or a list of names", item.span)
+                continue
+            node = lookup(name)
+            if node is None and not flat:
+                continue
+            if node is None or node in inputs:
+                help = did_you_mean(name, [node.name for node in flat])
+                self._error("NC020", f"no node `{name}` for an output", item.span, help)
             elif node in found:
-                self._error("NC021", f"`{plain(item)}` is already an output", item.span)
+                self._error("NC021", f"`{name}` is already an output", item.span)
             else:
                 found.append(node)
         return tuple(found)
@@ -195,7 +202,11 @@ class _Reader:
     def _filled(self, model: type[F], tree: YamlTree, what: str, node: str = "") -> F | None:
         result = validate(model, tree, what, node)
         if isinstance(result, list):
-            self.problems += result
+            # What follows from an expression without a value is reported already, at the expression.
+            unknown = self.substitution.unknown_in(tree)
+            below = {"NC011": unknown}
+            places = self.findings.unknown
+            self.findings.add(p for p in result if p.span not in below.get(p.code, places))
             return None
         return result
 
@@ -212,4 +223,19 @@ class _Reader:
         return places
 
     def _error(self, code: str, message: str, span: Span, help: str = "") -> None:
-        self.problems.append(Diagnostic(code, message, span, help))
+        self.findings.report(code, message, span, help)
+
+
+def _place(finding: Diagnostic) -> tuple[str, int, int]:
+    span = finding.span
+    return (span.file, span.line, span.column) if span else ("", 0, 0)
+
+
+def _first_mapping(tree: YamlTree) -> YamlDict | None:
+    """Return the tree or the first element below it that is a mapping."""
+    match tree:
+        case YamlDict():
+            return tree
+        case YamlList(items):
+            return next(filter(None, map(_first_mapping, items)), None)
+    return None

@@ -7,14 +7,17 @@ Order wires nodes: without `from` a node reads the one before it in its list. A 
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from netcalc.diagnostics import Diagnostic, Span, did_you_mean
+from netcalc.diagnostics import Span, did_you_mean
 from netcalc.layers.catalog import LAYERS
-from netcalc.spec.expressions import ExpressionError, Value, has_expression, substitute
+from netcalc.spec.expressions import Value
+from netcalc.spec.findings import Findings
 from netcalc.spec.network import NAME, PATH_NAME
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain
+from netcalc.spec.substitution import Substitution
 
 WIRING = ("name", "from", "repeat", "when", "trainable")
 GROUPS = ("sequence", "residual", "parallel")
@@ -43,7 +46,7 @@ class _Scope:
     """Where a list of nodes stands: the prefix of its names, its parameters, what it inherits."""
 
     prefix: str
-    names: Mapping[str, Value]
+    names: ChainMap[str, Value]
     trainable: bool
 
 
@@ -63,43 +66,27 @@ _NOTHING = YamlDict({}, {}, Span("", 1, 1, 1, 1))
 
 
 def flatten(
-    layers: YamlTree, inputs: tuple[str, ...], params: Mapping[str, Value], *, resolved: bool = False
-) -> tuple[list[FlatNode], list[Diagnostic], Callable[[str], str | None]]:
-    """Return the flat nodes of a list of layers, what is wrong with it, and a look-up of names.
+    layers: YamlTree,
+    inputs: tuple[str, ...],
+    params: Mapping[str, Value],
+    substitution: Substitution,
+    *,
+    resolved: bool = False,
+) -> tuple[list[FlatNode], Callable[[str], str | None]]:
+    """Return the flat nodes of a list of layers and a look-up of names; what is wrong goes to the findings.
 
     The look-up gives the node that a name at top level stands for, None where there is none. In a `resolved`
-    spec nodes have the dotted names that groups gave them.
+    spec nodes have the dotted names that groups gave them. A name that an error leaves without a node stands
+    for itself, so that one error is not reported again wherever the name is used.
     """
-    expander = _Expander(PATH_NAME if resolved else NAME)
+    expander = _Expander(PATH_NAME if resolved else NAME, substitution, substitution.findings)
     for name in inputs:
         expander.known[name] = name
     only = inputs[0] if len(inputs) == 1 else None
     if only is not None:
         expander.known["input"] = only
-    expander.expand_list(layers, _Scope("", params, True), only, "/layers")
-    return expander.nodes, expander.diagnostics, expander.known.get
-
-
-def substituted(tree: YamlTree, names: Mapping[str, Value], problems: list[Diagnostic]) -> YamlTree:
-    """Return the tree with its expressions evaluated; adds a Diagnostic for each that cannot be."""
-    match tree:
-        case YamlScalar(str(text), span) if has_expression(text):
-            try:
-                return _as_tree(substitute(text, names), span)
-            except ExpressionError as error:
-                problems.append(Diagnostic("NC015", str(error), span, error.help))
-                return YamlScalar(None, span)
-        case YamlList(items, span):
-            return YamlList(tuple(substituted(item, names, problems) for item in items), span)
-        case YamlDict(entries, keys, span):
-            return YamlDict({k: substituted(v, names, problems) for k, v in entries.items()}, keys, span)
-    return tree
-
-
-def _as_tree(value: Value, span: Span) -> YamlTree:
-    if isinstance(value, list):
-        return YamlList(tuple(_as_tree(item, span) for item in value), span)
-    return YamlScalar(value, span)
+    expander.expand_list(layers, _Scope("", ChainMap(dict(params)), True), only, "/layers", "layers")
+    return expander.nodes, expander.known.get
 
 
 def node_kind(keys: Mapping[str, object]) -> list[str]:
@@ -110,24 +97,35 @@ def node_kind(keys: Mapping[str, object]) -> list[str]:
 @dataclass(slots=True)
 class _Expander:
     name_pattern: re.Pattern[str]
+    substitution: Substitution
+    findings: Findings
     nodes: list[FlatNode] = field(default_factory=list)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
     """Full names of nodes, groups and inputs, with the node that each stands for."""
     spans: dict[str, Span] = field(default_factory=dict)
     expanded: int = 0
 
-    def expand_list(self, tree: YamlTree, scope: _Scope, incoming: str | None, path: str) -> str | None:
+    def expand_list(self, tree: YamlTree, scope: _Scope, incoming: str | None, path: str, what: str) -> str | None:
         """Expand a list of nodes and return the name of its last; `incoming` if it has none."""
         if not isinstance(tree, YamlList):
-            self._error("NC011", "should be a list of layers", tree.span)
+            self._error("NC011", f"`{what}` should be a list of layers", tree.span)
             return incoming
         counts: dict[str, int] = {}
         for index, element in enumerate(tree.items):
+            self.substitution.spend(1, element.span)
             item = self._read(element, counts, f"{path}/{index}")
             if item is not None:
                 incoming = self._expand(item, scope, incoming)
+            else:
+                incoming = self._stand_in(element, scope, incoming)
         return incoming
+
+    def _stand_in(self, tree: YamlTree, scope: _Scope, incoming: str | None) -> str:
+        """Let the name of a node that cannot be read stand for itself."""
+        match tree:
+            case YamlDict({"name": YamlScalar(str(name))}):
+                return self.known.setdefault(f"{scope.prefix}{name}", f"{scope.prefix}{name}")
+        return incoming or ""
 
     def _read(self, tree: YamlTree, counts: dict[str, int], path: str) -> _Item | None:
         match tree:
@@ -199,12 +197,11 @@ class _Expander:
         else:
             last = inputs[0] if inputs else None
             for index in range(wiring.repeat):
-                numbered = replace(inner, names={**scope.names, "index": index})
+                numbered = replace(inner, names=scope.names.new_child({"index": index}))
                 last = self._expand_once(item, f"{full}.{index + 1}", numbered, inputs)
                 inputs = (last,) if last is not None else ()
-        if last is not None:
-            self.known[full] = last
-        return last
+        self.known[full] = full if last is None else last
+        return self.known[full]
 
     def _expand_once(self, item: _Item, name: str, scope: _Scope, inputs: tuple[str, ...]) -> str | None:
         self.expanded += 1
@@ -214,7 +211,7 @@ class _Expander:
             return None
         if item.kind in GROUPS:
             return self._group(item, name, scope, inputs[0] if inputs else None)
-        body = substituted(item.body, scope.names, self.diagnostics)
+        body = self.substitution.apply(item.body, scope.names)
         self._emit(FlatNode(name, item.kind, body, inputs, scope.trainable, item.span, item.path))
         return name
 
@@ -226,7 +223,7 @@ class _Expander:
         inner = replace(scope, prefix=f"{name}.")
         path = f"{item.path}/{item.kind}"
         if item.kind == "sequence":
-            return self.expand_list(item.body, inner, incoming, path)
+            return self.expand_list(item.body, inner, incoming, path, "sequence")
         if item.kind == "residual":
             return self._residual(item, name, inner, incoming, path)
         return self._parallel(item, name, inner, incoming, path)
@@ -235,14 +232,15 @@ class _Expander:
         """F(x) + x, or F(x) + shortcut(x) (He et al. 2015)."""
         if isinstance(item.body, YamlList):
             entries: Mapping[str, YamlTree] = {"body": item.body}
-            path = item.path
+            paths = {"body": path}
         else:
             entries = self._group_fields(item, ("body", "shortcut"), "body")
+            paths = {part: f"{path}/{part}" for part in entries}
         ends = []
         for part in ("body", "shortcut"):
             within = replace(scope, prefix=f"{name}.{part}.")
             tree = entries.get(part)
-            end = incoming if tree is None else self.expand_list(tree, within, incoming, f"{path}/{part}")
+            end = incoming if tree is None else self.expand_list(tree, within, incoming, paths[part], part)
             ends.append(end)
             if end is not None:
                 self.known[f"{name}.{part}"] = end
@@ -251,36 +249,44 @@ class _Expander:
     def _parallel(self, item: _Item, name: str, scope: _Scope, incoming: str | None, path: str) -> str | None:
         if isinstance(item.body, YamlList):
             entries: Mapping[str, YamlTree] = {"branches": item.body}
-            path = item.path
         else:
             entries = self._group_fields(item, ("branches", "merge"), "branches")
-        merge = substituted(entries.get("merge", YamlScalar("concat", item.span)), scope.names, self.diagnostics)
-        kind = plain(merge)
-        if kind not in MERGES:
-            known = ", ".join(f"`{merge}`" for merge in MERGES)
-            self._error("NC011", f"`merge` should be one of {known}", merge.span)
+            path = f"{path}/branches"
+        kind = self._merge_kind(entries.get("merge"), scope)
+        branches = entries.get("branches")
+        if isinstance(branches, YamlScalar):
+            self._error("NC011", "`branches` should be lists of layers", branches.span)
+        if kind is None or not isinstance(branches, YamlList | YamlDict):
             return None
         ends = []
-        for branch, tree, where in self._branches(entries.get("branches")):
+        for branch, tree, where in self._branches(branches):
             within = replace(scope, prefix=f"{name}.{branch}.")
-            end = self.expand_list(tree, within, incoming, f"{path}/branches/{where}")
+            end = self.expand_list(tree, within, incoming, f"{path}/{where}", branch)
             ends.append(end)
             if end is not None:
                 self.known[f"{name}.{branch}"] = end
-        return self._merge(item, str(kind), f"{name}.{kind}", ends, scope)
+        return self._merge(item, kind, f"{name}.{kind}", ends, scope)
 
-    def _branches(self, tree: YamlTree | None) -> Iterator[tuple[str, YamlTree, str]]:
+    def _merge_kind(self, tree: YamlTree | None, scope: _Scope) -> str | None:
+        if tree is None:
+            return "concat"
+        tree = self.substitution.apply(tree, scope.names)
+        if isinstance(tree, YamlScalar) and tree.value in MERGES:
+            return str(tree.value)
+        known = ", ".join(f"`{merge}`" for merge in MERGES)
+        self._error("NC011", f"`merge` should be one of {known}", tree.span)
+        return None
+
+    def _branches(self, tree: YamlList | YamlDict) -> Iterator[tuple[str, YamlTree, str]]:
         match tree:
             case YamlList(items):
                 for index, branch in enumerate(items):
                     yield f"branch{index + 1}", branch, str(index)
             case YamlDict(entries, keys):
                 for name, branch in entries.items():
-                    if not NAME.fullmatch(name):
+                    if not NAME.fullmatch(name) or name == "input":
                         self._error("NC011", f"`{name}` is no name for a branch", keys[name])
                     yield name, branch, name
-            case YamlScalar(_, span):
-                self._error("NC011", "`branches` should be lists of layers", span)
 
     def _group_fields(self, item: _Item, known: tuple[str, ...], needed: str) -> Mapping[str, YamlTree]:
         entries: Mapping[str, YamlTree] = {}
@@ -315,7 +321,7 @@ class _Expander:
             if merges:
                 help = f"for example `{{{item.kind}: , from: [a, b]}}`, or a `parallel` group"
                 self._error("NC022", f"`{item.kind}` merges several nodes; name them with `from`", item.span, help)
-            elif incoming is None and not self.diagnostics:
+            elif incoming is None:
                 help = "name one with `from`"
                 self._error(
                     "NC022",
@@ -324,7 +330,12 @@ class _Expander:
                     help,
                 )
             return () if incoming is None else (incoming,)
-        tree = substituted(tree, scope.names, self.diagnostics)
+        if merges and "repeat" in item.wiring:
+            span = item.wiring["repeat"].span
+            self._error("NC022", f"`{item.kind}` merges several nodes and cannot repeat on its own output", span)
+        tree = self.substitution.apply(tree, scope.names)
+        if not self.substitution.is_known(tree):
+            return ()
         names = tree.items if isinstance(tree, YamlList) else (tree,)
         found = [self._lookup(name, scope) for name in names]
         if merges and len(names) < 2:
@@ -336,7 +347,12 @@ class _Expander:
 
     def _lookup(self, tree: YamlTree, scope: _Scope) -> str | None:
         """Return the node that a name stands for, seen from the innermost scope outward."""
-        name = plain(tree)
+        if not self.substitution.is_known(tree):
+            return None
+        if not isinstance(tree, YamlScalar) or not isinstance(tree.value, str):
+            self._error("NC011", "`from` should be a node's name or a list of names", tree.span)
+            return None
+        name = tree.value
         prefix = scope.prefix
         while True:
             if (full := f"{prefix}{name}") in self.known:
@@ -346,21 +362,23 @@ class _Expander:
             prefix = prefix[: prefix.rfind(".", 0, -1) + 1]
         inside = [known.removeprefix(scope.prefix) for known in self.known if known.startswith(scope.prefix)]
         visible = [n for n in inside if "." not in n] or inside
-        help = did_you_mean(str(name), visible) or "a node can read nodes that stand before it"
+        help = did_you_mean(name, visible) or "a node can read nodes that stand before it"
         self._error("NC020", f"no node `{name}` before this one", tree.span, help)
+        self.findings.unknown.add(tree.span)
         return None
 
     def _wiring(self, item: _Item, scope: _Scope) -> _Wiring:
         values = {
-            key: substituted(item.wiring[key], scope.names, self.diagnostics)
+            key: self.substitution.apply(item.wiring[key], scope.names)
             for key in ("repeat", "when", "trainable")
             if key in item.wiring
         }
+        values = {key: tree for key, tree in values.items() if self.substitution.is_known(tree)}
         for key in ("when", "trainable"):
             if key in values and not isinstance(plain(values[key]), bool):
                 self._error("NC011", f"`{key}` should be true or false", values[key].span)
         repeat = plain(values["repeat"]) if "repeat" in values else None
-        if repeat is not None and not (type(repeat) is int and 0 <= repeat <= MAX_REPEAT):
+        if "repeat" in values and not (type(repeat) is int and 0 <= repeat <= MAX_REPEAT):
             message = f"`repeat` should be a whole number from 0 to {MAX_REPEAT:,}"
             self._error("NC011", message, values["repeat"].span)
             repeat = None
@@ -371,7 +389,7 @@ class _Expander:
         )
 
     def _error(self, code: str, message: str, span: Span, help: str = "") -> None:
-        self.diagnostics.append(Diagnostic(code, message, span, help))
+        self.findings.report(code, message, span, help)
 
 
 @dataclass(frozen=True, slots=True)

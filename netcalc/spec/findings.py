@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from netcalc.diagnostics import Diagnostic, Span, SpecError
 
@@ -27,14 +28,17 @@ class Findings:
     def add(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Add findings; raises SpecError when there are more than MAX_FINDINGS."""
         for new in diagnostics:
-            self.found.setdefault((new.code, new.message, new.span), new)
-            if len(self.found) > MAX_FINDINGS and new.span is not None:
+            key = new.code, new.message, new.span
+            if key in self.found:
+                continue
+            if len(self.found) == MAX_FINDINGS:
                 self.stop(f"more than {MAX_FINDINGS} errors; the others are not listed", new.span)
+            self.found[key] = new
 
     def report(self, code: str, message: str, span: Span, help: str = "") -> None:
         """Add one finding."""
         self.add([Diagnostic(code, message, span, help)])
 
-    def stop(self, message: str, span: Span) -> None:
+    def stop(self, message: str, span: Span | None) -> NoReturn:
         """Raise SpecError with all findings and a safety limit that ends the reading."""
         raise SpecError([*self, Diagnostic("NC005", message, span)])

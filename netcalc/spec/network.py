@@ -12,8 +12,8 @@ from netcalc.spec.budgets import Budgets
 from netcalc.spec.expressions import Value
 from netcalc.spec.training import TrainingSpec
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-"""What a name that a person gives must match."""
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+"""What a name that a person gives must match; the length bounds the full names of nested nodes."""
 
 PATH_NAME = re.compile(rf"{NAME.pattern}(\.({NAME.pattern}|[0-9]+))*")
 """What the full name of a node matches: the names of the groups around it, then its own."""

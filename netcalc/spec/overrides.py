@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from netcalc.choice import Fields, OneOf
 from netcalc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
 from netcalc.layers.catalog import LAYERS
+from netcalc.spec.budgets import Budgets
 from netcalc.spec.compose import GROUPS, WIRING, node_kind
+from netcalc.spec.inputs import InputFields
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, parse_yaml
+from netcalc.spec.training import TrainingSpec
+from netcalc.spec.validation import field_model
 
 SECTIONS = ("name", "input", "inputs", "params", "layers", "outputs", "train", "budgets", "resolved")
 """The keys that a spec may have at top level."""
+
+_MODELS: dict[str, type[Fields]] = {"input": InputFields, "train": TrainingSpec, "budgets": Budgets}
 
 
 def override(tree: YamlTree, assignment: str) -> YamlTree:
@@ -39,25 +46,47 @@ def override(tree: YamlTree, assignment: str) -> YamlTree:
         known = params.entries if isinstance(params, YamlDict) else {}
         if steps[1] not in known:
             raise _error(f"the spec has no parameter `{steps[1]}`", origin, did_you_mean(steps[1], known))
-    return _assign(tree, steps, value, origin)
+    section = tree.entries.get(steps[0], YamlScalar(None, origin))
+    changed = _assign(section, steps[1:], value, origin, _MODELS.get(steps[0]))
+    return tree.replaced(steps[0], changed, tree.keys.get(steps[0], origin))
 
 
-def _assign(tree: YamlTree, steps: list[str], value: YamlTree, origin: Span) -> YamlTree:
+def _assign(
+    tree: YamlTree, steps: list[str], value: YamlTree, origin: Span, model: type[Fields] | None
+) -> YamlTree:
+    """Replace the value below the tree; `model` tells what a short form of it stands for."""
     if not steps:
         return value
     step, *rest = steps
-    if isinstance(tree, YamlList):
-        if not step.isdecimal() or int(step) >= len(tree.items):
-            raise _error(f"`{step}` is no index of a list of {len(tree.items)}", origin)
-        changed = list(tree.items)
-        changed[int(step)] = _assign(changed[int(step)], rest, value, origin)
-        return replace(tree, items=tuple(changed))
-    if isinstance(tree, YamlScalar):
-        # A bare word stands for itself with all defaults: `optimizer: adam`.
-        word = {} if tree.value is None else {str(tree.value): YamlDict({}, {}, tree.span)}
-        tree = YamlDict(dict(word), dict.fromkeys(word, tree.span), tree.span)
-    inner = tree.entries.get(step, YamlScalar(None, origin))
-    return tree.replaced(step, _assign(inner, rest, value, origin), tree.keys.get(step, origin))
+    if isinstance(tree, YamlList) and not (model and step in model.model_fields):
+        items = list(tree.items)
+        if step not in map(str, range(len(items))):
+            raise _error(f"`{step}` is no index of a list of {len(items)}", origin)
+        items[int(step)] = _assign(items[int(step)], rest, value, origin, None)
+        return replace(tree, items=tuple(items))
+    fields = _fields(tree, step, origin, model)
+    field = model.model_fields.get(step) if model else None
+    inner = fields.entries.get(step, YamlScalar(None, origin))
+    changed = _assign(inner, rest, value, origin, field_model(field.annotation) if field else None)
+    return fields.replaced(step, changed, fields.keys.get(step, origin))
+
+
+def _fields(tree: YamlTree, step: str, origin: Span, model: type[Fields] | None) -> YamlDict:
+    """Return the mapping that the tree is or stands for, ready to take a value for `step`."""
+    if model is not None and issubclass(model, OneOf):
+        if step not in model.model_fields:
+            raise _error(f"`{step}` is no choice here", origin, did_you_mean(step, model.model_fields))
+        # Another choice than the written one replaces it.
+        chosen = isinstance(tree, YamlDict) and step in tree.entries
+        return tree if isinstance(tree, YamlDict) and chosen else YamlDict({}, {}, tree.span)
+    if isinstance(tree, YamlDict):
+        return tree
+    empty = YamlDict({}, {}, tree.span)
+    if isinstance(tree, YamlScalar) and tree.value is None:
+        return empty
+    if model is None or model.principal is None:
+        raise _error(f"`{step}` is sought in a value that has no fields", origin)
+    return empty.replaced(model.principal, tree, tree.span)
 
 
 def _in_layers(tree: YamlTree, steps: list[str], value: YamlTree, origin: Span) -> YamlTree:
@@ -94,16 +123,18 @@ def _in_node(item: YamlTree, kind: str, steps: list[str], value: YamlTree, origi
     if not isinstance(item, YamlDict) or not kind:
         raise _error("this node cannot be read", origin)
     if steps[0] in WIRING:
-        return item.replaced(steps[0], value, item.keys.get(steps[0], origin))
+        wiring = item.entries.get(steps[0], YamlScalar(None, origin))
+        changed = _assign(wiring, steps[1:], value, origin, None)
+        return item.replaced(steps[0], changed, item.keys.get(steps[0], origin))
     body = item.entries[kind]
     if kind in GROUPS:
+        if kind == "parallel" and steps == ["merge"]:
+            entries = (
+                body if isinstance(body, YamlDict) else YamlDict({"branches": body}, {"branches": origin}, origin)
+            )
+            return item.replaced(kind, entries.replaced("merge", value, origin), item.keys[kind])
         return item.replaced(kind, _in_group(body, steps, value, origin), item.keys[kind])
-    principal = LAYERS[kind].principal if kind in LAYERS else None
-    if not isinstance(body, YamlDict):
-        empty = YamlDict({}, {}, body.span)
-        is_default = isinstance(body, YamlScalar) and body.value is None
-        body = empty if principal is None or is_default else empty.replaced(principal, body, body.span)
-    return item.replaced(kind, _assign(body, steps, value, origin), item.keys[kind])
+    return item.replaced(kind, _assign(body, steps, value, origin, LAYERS.get(kind)), item.keys[kind])
 
 
 def _in_group(body: YamlTree, steps: list[str], value: YamlTree, origin: Span) -> YamlTree:
@@ -135,7 +166,8 @@ def _in_branches(tree: YamlTree | None, step: str, rest: list[str], value: YamlT
             inner = _in_layers(tree.items[index], rest, value, origin) if rest else value
             return replace(tree, items=(*tree.items[:index], inner, *tree.items[index + 1 :]))
         raise _error(f"no branch `{step}`", origin, did_you_mean(step, names))
-    raise _error(f"the group has no `{step}`", origin)
+    known = tree.entries if isinstance(tree, YamlDict) else ()
+    raise _error(f"the group has no `{step}`", origin, did_you_mean(step, known))
 
 
 def _error(message: str, span: Span, help: str = "") -> SpecError:

@@ -282,7 +282,7 @@ def _yaml_help(text: str, span: Span) -> str:
 
 def _unreadable_line(text: str) -> int:
     """Return the line of the first character that YAML does not allow (section 5.1)."""
-    match = re.search("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]", text)
+    match = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]", text)
     return text.count("\n", 0, match.start()) + 1 if match else 1
 
 

@@ -39,6 +39,26 @@ class Substitution:
                 return YamlDict({key: self.apply(value, names) for key, value in entries.items()}, keys, span)
         return tree
 
+    def unknown_in(self, tree: YamlTree) -> set[Span]:
+        """Return the places of the values at or below which something has no value."""
+        found: set[Span] = set()
+        if self.findings.unknown:
+            self._collect_unknown(tree, found)
+        return found
+
+    def _collect_unknown(self, tree: YamlTree, found: set[Span]) -> bool:
+        match tree:
+            case YamlList(items):
+                below = [self._collect_unknown(item, found) for item in items]
+            case YamlDict(entries):
+                below = [self._collect_unknown(value, found) for value in entries.values()]
+            case _:
+                below = []
+        if any(below) or tree.span in self.findings.unknown:
+            found.add(tree.span)
+            return True
+        return False
+
     def is_known(self, tree: YamlTree) -> bool:
         """Tell whether a substituted scalar has a value."""
         return tree.span not in self.findings.unknown

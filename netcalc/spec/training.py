@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveFloat, Tag, model_validator
 
-from netcalc.choice import Fields, OneOf
+from netcalc.choice import LIST_AS_TUPLE, Fields, OneOf
 from netcalc.layers.base import PositiveInt
 from netcalc.layers.window import Padding
 
@@ -32,11 +32,21 @@ def _normalize(value: Any) -> Any:
     raise ValueError("should be auto, none or {mean: [...], std: [...]}")
 
 
+def _in_pixels(value: Padding) -> Padding:
+    if isinstance(value, str):
+        raise ValueError("should be a number of pixels")
+    return value
+
+
 class Normalization(Fields):
     """(x − mean) / std per channel, for pixels scaled to [0, 1]."""
 
-    mean: tuple[float, ...] = Field(description="mean of each channel, pixels scaled to [0, 1]")
-    std: tuple[PositiveFloat, ...] = Field(description="standard deviation of each channel, likewise")
+    mean: Annotated[tuple[float, ...], LIST_AS_TUPLE] = Field(
+        description="mean of each channel, pixels scaled to [0, 1]"
+    )
+    std: Annotated[tuple[PositiveFloat, ...], LIST_AS_TUPLE] = Field(
+        description="standard deviation of each channel, likewise"
+    )
 
 
 class DataSpec(Fields):
@@ -48,18 +58,18 @@ class DataSpec(Fields):
     resize: Annotated[tuple[int, int], BeforeValidator(_side_pair)] | None = Field(
         default=None, description="[height, width] that images are scaled to"
     )
-    pad: Padding = Field(default=0, description="pixels of value 0 added around each image")
-    normalize: Annotated[Literal["auto", "none"] | Normalization, BeforeValidator(_normalize)] = Field(
+    pad: Annotated[Padding, AfterValidator(_in_pixels)] = Field(
+        default=0, description="pixels of value 0 added around each image"
+    )
+    normalize: Annotated[
+        Annotated[Literal["auto", "none"], Tag("(word)")] | Annotated[Normalization, Tag("(values)")],
+        Discriminator(lambda value: "(word)" if isinstance(value, str) else "(values)"),
+        BeforeValidator(_normalize),
+    ] = Field(
         default="auto",
         description="auto: mean and std of the training images per channel; none: pixels in [0, 1]; "
         "or {mean, std} of such pixels",
     )
-
-    @model_validator(mode="after")
-    def _pixels(self) -> DataSpec:
-        if isinstance(self.pad, str):
-            raise ValueError("`pad` should be a number of pixels")
-        return self
 
 
 class Sgd(Fields):

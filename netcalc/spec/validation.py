@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -11,9 +12,22 @@ from pydantic_core import ErrorDetails
 
 from netcalc.choice import Fields
 from netcalc.diagnostics import Diagnostic, did_you_mean
+from netcalc.spec.findings import MAX_FINDINGS
 from netcalc.spec.source import YamlTree, locate, plain
 
 F = TypeVar("F", bound=Fields)
+
+UNION_TAGS = ("(word)", "(values)")
+
+_WORDING = {
+    "tuple_type": "Input should be a list",
+    "int_type": "Input should be a whole number",
+    "float_type": "Input should be a number",
+    "bool_type": "Input should be true or false",
+    "too_short": "Input should be a list of at least {min_length}",
+    "too_long": "Input should be a list of at most {max_length}",
+}
+"""pydantic's messages in the words of a spec."""
 
 
 def validate(model: type[F], tree: YamlTree, what: str, node: str = "") -> F | list[Diagnostic]:
@@ -21,12 +35,13 @@ def validate(model: type[F], tree: YamlTree, what: str, node: str = "") -> F | l
     try:
         return model.model_validate(plain(tree))
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)
+        problems = error.errors(include_url=False)[: MAX_FINDINGS + 1]
         return [_diagnostic(model, problem, tree, what, node) for problem in problems]
 
 
 def _diagnostic(model: type[Fields], error: ErrorDetails, tree: YamlTree, what: str, node: str) -> Diagnostic:
-    path = error["loc"]
+    # The tag of a union is written in brackets, which no field's name holds.
+    path = tuple(step for step in error["loc"] if step not in UNION_TAGS)
     name = _field_name(path, what)
     match error["type"]:
         case "extra_forbidden":
@@ -48,13 +63,15 @@ def _diagnostic(model: type[Fields], error: ErrorDetails, tree: YamlTree, what: 
             help = f"write `{name}: {{{', '.join(required)}}}`"
             return Diagnostic("NC011", message, locate(tree, path), help, node=node)
     found = _short(error["input"])
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    wording = _WORDING.get(error["type"])
+    message = error["msg"] if wording is None else wording.format(**error.get("ctx", {}))
+    message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if message.startswith("Input should"):
         message = f"`{name}` {message.removeprefix('Input ')}, not {found}"
     elif message.startswith("should"):
         message = f"`{name}` {message}" + ("" if ", not " in message else f", not {found}")
     help = ""
-    if error["type"] == "int_type" and isinstance(error["input"], float):
+    if error["type"] == "int_type" and isinstance(error["input"], float) and abs(error["input"]) < 2**53:
         help = "`/` gives a fraction; `//` divides to whole numbers"
     return Diagnostic("NC011", message, locate(tree, path), help, node=node)
 
@@ -70,7 +87,7 @@ def _field_name(path: tuple[int | str, ...], what: str) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
+    text = json.dumps(value, ensure_ascii=False, default=str)
     text = "".join(c for c in text if c.isprintable())
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -91,14 +108,15 @@ def _model_at(model: type[Fields] | None, path: tuple[int | str, ...]) -> type[F
         if model is None or not isinstance(step, str):
             return None
         field = model.model_fields.get(step)
-        model = _field_model(field.annotation) if field else None
+        model = field_model(field.annotation) if field else None
     return model
 
 
-def _field_model(annotation: Any) -> type[Fields] | None:
+def field_model(annotation: Any) -> type[Fields] | None:
+    """Return the model of fields that an annotation holds, None where there is none."""
     if isinstance(annotation, type) and issubclass(annotation, Fields):
         return annotation
     for part in typing.get_args(annotation):
-        if (found := _field_model(part)) is not None:
+        if (found := field_model(part)) is not None:
             return found
     return None

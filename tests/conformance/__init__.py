@@ -1,0 +1,1 @@
+"""Every layer against its lowering, and both against an oracle that walks each tap."""

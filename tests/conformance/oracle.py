@@ -1,0 +1,257 @@
+"""What each layer computes, by plain loops over every tap in float64, with the multiplies counted on the way.
+
+Written from the definitions and from the layers' fields, never from their facts: the oracle places its own windows.
+Arrays have a batch first and channels last.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Arrays = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The output, the state a training step leaves ({} if none), and the multiplies of the whole batch."""
+
+    output: Array
+    state: Arrays
+    multiplies: int = 0
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where windows lie along one axis, in elements of the input: negative ones are leading padding."""
+
+    starts: tuple[int, ...]
+    taps: tuple[int, ...]
+    side: int
+    padding: tuple[int, int]
+
+    def holds(self, position: int) -> bool:
+        """Tell whether the position is on the input."""
+        return 0 <= position < self.side
+
+    def pads(self, position: int) -> bool:
+        """Tell whether the position is on the input or the padding, not on what ceil rounding hangs over."""
+        return -self.padding[0] <= position < self.side + self.padding[1]
+
+
+def place(
+    side: int,
+    *,
+    kernel: int,
+    stride: int,
+    dilation: int = 1,
+    padding: str | tuple[int, int] = "valid",
+    rounding: str = "floor",
+) -> Places:
+    """Slide a window from the leading padding on for as long as it fits.
+
+    `same` is the least padding that gives ceil(side / stride) windows, its odd element last. With `ceil`, one more
+    window takes what is left over, if it starts on the input or before.
+    """
+    taps = tuple(range(0, kernel * dilation, dilation))
+
+    def starts(low: int, high: int) -> list[int]:
+        return [s for s in range(-low, side + high, stride) if s + taps[-1] < side + high]
+
+    if padding == "same":
+        total = next(p for p in itertools.count() if len(starts(p // 2, p - p // 2)) == -(-side // stride))
+        padding = (total // 2, total - total // 2)
+    elif padding == "valid":
+        padding = (0, 0)
+    assert isinstance(padding, tuple)
+    found = starts(*padding)
+    left_over = found[-1] + taps[-1] < side + padding[1] - 1
+    if rounding == "ceil" and left_over and found[-1] + stride < side:
+        found.append(found[-1] + stride)
+    return Places(tuple(found), taps, side, padding)
+
+
+def places(layer: Any, sides: Sequence[int], **fixed: Any) -> list[Places]:
+    """Return the windows along each axis, from a layer's fields."""
+    stride = layer.kernel if layer.stride is None else layer.stride
+    rank = len(sides)
+
+    def each(value: Any) -> Any:
+        return value if isinstance(value, tuple) else (value,) * rank
+
+    padding = [(item, item) if isinstance(item, int) else item for item in each(layer.padding)]
+    columns = zip(sides, each(layer.kernel), each(stride), each(fixed.pop("dilation", 1)), padding, strict=True)
+    return [place(n, kernel=k, stride=s, dilation=d, padding=p, **fixed) for n, k, s, d, p in columns]
+
+
+def windows(axes: Sequence[Places]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Return every window of the product of the axes: its place in the output, its start in the input."""
+    at = itertools.product(*(range(len(axis.starts)) for axis in axes))
+    starts = itertools.product(*(axis.starts for axis in axes))
+    return list(zip(at, starts, strict=True))
+
+
+def taps(axes: Sequence[Places], start: Sequence[int]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Return every tap of one window: its place in the kernel, its position in the input."""
+    at = itertools.product(*(range(len(axis.taps)) for axis in axes))
+    positions = itertools.product(*([s + t for t in axis.taps] for s, axis in zip(start, axes, strict=True)))
+    return list(zip(at, positions, strict=True))
+
+
+def on_input(axes: Sequence[Places], position: Sequence[int]) -> bool:
+    """Tell whether a position is on the input along all axes."""
+    return all(axis.holds(p) for axis, p in zip(axes, position, strict=True))
+
+
+def conv(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Σ over taps and channels of the group, x·w + b; a tap on padding multiplies a zero."""
+    kernel = params["kernel"]
+    axes = places(layer, x.shape[1:-1], dilation=layer.dilation)
+    reads, makes = x.shape[-1] // layer.groups, layer.filters // layer.groups
+    y = np.zeros((x.shape[0], *(len(axis.starts) for axis in axes), layer.filters))
+    multiplies = 0
+    for sample, (out, start), k in itertools.product(range(len(x)), windows(axes), range(layer.filters)):
+        first = k // makes * reads
+        for (tap, position), channel in itertools.product(taps(axes, start), range(reads)):
+            value = x[sample, *position, first + channel] if on_input(axes, position) else 0.0
+            y[sample, *out, k] += value * kernel[*tap, channel, k]
+            multiplies += 1
+        if layer.bias:
+            y[sample, *out, k] += params["bias"][k]
+    return Result(y, {}, multiplies)
+
+
+def dense(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Σ over the last axis, x·w + b, at each position."""
+    y = np.zeros((*x.shape[:-1], layer.units))
+    multiplies = 0
+    for place, k in itertools.product(np.ndindex(x.shape[:-1]), range(layer.units)):
+        for c in range(x.shape[-1]):
+            y[*place, k] += x[*place, c] * params["kernel"][c, k]
+            multiplies += 1
+        if layer.bias:
+            y[*place, k] += params["bias"][k]
+    return Result(y, {}, multiplies)
+
+
+def max_pool(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """The largest element of the input under each window."""
+
+    def largest(axes: Sequence[Places], start: Sequence[int], one: Array) -> float:
+        return max(one[position] for _, position in taps(axes, start) if on_input(axes, position))
+
+    return _pool(layer, x, largest)
+
+
+def avg_pool(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """The sum of the input under each window over the number of its taps that count."""
+
+    def mean(axes: Sequence[Places], start: Sequence[int], one: Array) -> float:
+        total, count = 0.0, 0
+        for _, position in taps(axes, start):
+            if on_input(axes, position):
+                total += one[position]
+                count += 1
+            elif layer.count_include_pad and all(a.pads(p) for a, p in zip(axes, position, strict=True)):
+                count += 1
+        return total / count
+
+    return _pool(layer, x, mean)
+
+
+def _pool(layer: Any, x: Array, summary: Callable[[Sequence[Places], Sequence[int], Array], float]) -> Result:
+    axes = places(layer, x.shape[1:-1], rounding=layer.rounding)
+    y = np.zeros((x.shape[0], *(len(axis.starts) for axis in axes), x.shape[-1]))
+    for sample, (out, start), c in itertools.product(range(len(x)), windows(axes), range(x.shape[-1])):
+        y[sample, *out, c] = summary(axes, start, x[sample, ..., c])
+    return Result(y, {})
+
+
+def global_avg_pool(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """The mean of each channel of each sample."""
+    batch, *sides, channels = x.shape
+    y = np.zeros((batch, channels))
+    for sample, c in np.ndindex(y.shape):
+        y[sample, c] = sum(x[sample, ..., c].flat) / x[sample, ..., c].size
+    return Result(y.reshape(batch, *[1] * len(sides), channels) if layer.keepdims else y, {})
+
+
+def batch_norm(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """(x − μ) / √(σ² + ε) · γ + β, channel by channel; σ² is the mean of the squared deviations."""
+    y = np.zeros(x.shape)
+    kept = {name: np.array(values) for name, values in state.items()}
+    for c in range(x.shape[-1]):
+        values = list(x[..., c].flat)
+        mean, variance = state["mean"][c], state["variance"][c]
+        if train:
+            mean = sum(values) / len(values)
+            variance = sum((v - mean) ** 2 for v in values) / len(values)
+            kept["mean"][c] += (1 - layer.momentum) * (mean - state["mean"][c])
+            kept["variance"][c] += (1 - layer.momentum) * (variance - state["variance"][c])
+        scale = params["scale"][c] if layer.scale else 1.0
+        shift = params["bias"][c] if layer.shift else 0.0
+        for place in np.ndindex(x.shape[:-1]):
+            y[*place, c] = (x[*place, c] - mean) / (variance + layer.epsilon) ** 0.5 * scale + shift
+    return Result(y, kept if train else {})
+
+
+def softmax(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """e^x over its sum along the channels."""
+    y = np.zeros(x.shape)
+    for place in np.ndindex(x.shape[:-1]):
+        powers = [np.e**v for v in x[place]]
+        y[place] = [power / sum(powers) for power in powers]
+    return Result(y, {})
+
+
+def flatten(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """The elements of each sample in reading order."""
+    return Result(np.array([list(sample.flat) for sample in x]), {})
+
+
+def concat(layer: Any, params: Arrays, state: Arrays, train: bool, *inputs: Array) -> Result:
+    """The channels of all inputs, one input after the other."""
+    y = np.zeros((*inputs[0].shape[:-1], sum(x.shape[-1] for x in inputs)))
+    for place in np.ndindex(y.shape[:-1]):
+        y[place] = [value for x in inputs for value in x[place]]
+    return Result(y, {})
+
+
+def elementwise(function: Callable[..., float]) -> Callable[..., Result]:
+    """Return the oracle of a layer that is one function of an element, or of one from each input."""
+
+    def oracle(layer: Any, params: Arrays, state: Arrays, train: bool, *inputs: Array) -> Result:
+        return Result(np.vectorize(function, otypes=[float])(*inputs), {})
+
+    return oracle
+
+
+def dropout(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Nothing at inference; training is random and has its own tests."""
+    assert not train or layer.rate == 0
+    return Result(x, {})
+
+
+ORACLES: dict[str, Callable[..., Result]] = {
+    "conv": conv,
+    "dense": dense,
+    "max_pool": max_pool,
+    "avg_pool": avg_pool,
+    "global_avg_pool": global_avg_pool,
+    "batch_norm": batch_norm,
+    "dropout": dropout,
+    "relu": elementwise(lambda v: v if v > 0 else 0.0),
+    "tanh": elementwise(lambda v: (np.e**v - np.e**-v) / (np.e**v + np.e**-v)),
+    "sigmoid": elementwise(lambda v: 1 / (1 + np.e**-v)),
+    "softmax": softmax,
+    "flatten": flatten,
+    "add": elementwise(lambda *values: sum(values)),
+    "concat": concat,
+}
+"""By kind, with (layer, params, state, train, *inputs)."""

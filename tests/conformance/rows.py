@@ -1,0 +1,149 @@
+"""The rows that conformance walks: for each kind of layer, fields and input shapes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from netcalc.graph import Graph, Node, build_complete
+from netcalc.spec.load import parse_spec
+
+Shape = tuple[int, ...]
+
+ROWS: dict[str, list[tuple[dict[str, Any], *tuple[Shape, ...]]]] = {
+    "conv": [
+        ({"filters": 4, "kernel": 3}, (7, 2)),
+        ({"filters": 4, "kernel": 3}, (5, 6, 3)),
+        ({"filters": 2, "kernel": 2}, (3, 4, 3, 2)),
+        ({"filters": 3, "kernel": 1, "bias": False}, (4, 3, 5)),
+        ({"filters": 2, "kernel": [2, 3], "stride": [1, 2]}, (4, 8, 2)),
+        ({"filters": 2, "kernel": 2, "stride": 3}, (7, 9, 1)),
+        ({"filters": 2, "kernel": [1, 2, 3], "stride": [1, 1, 2], "dilation": [1, 2, 1]}, (2, 4, 6, 2)),
+        ({"filters": 2, "kernel": 3, "dilation": 2}, (7, 6, 2)),
+        ({"filters": 2, "kernel": 2, "dilation": [3, 1], "stride": 2, "padding": "same"}, (6, 5, 2)),
+        ({"filters": 6, "kernel": 3, "groups": 2}, (4, 5, 4)),
+        ({"filters": 6, "kernel": 3, "groups": 3, "padding": 1, "bias": False}, (4, 4, 3)),
+        ({"filters": 3, "kernel": 3, "groups": 3, "stride": 2}, (9, 3)),
+        ({"filters": 2, "kernel": 3, "padding": "same"}, (4, 5, 2)),
+        ({"filters": 2, "kernel": 2, "padding": "same"}, (5, 4, 2)),
+        ({"filters": 2, "kernel": [2, 3], "stride": 2, "padding": "same"}, (5, 6, 2)),
+        ({"filters": 2, "kernel": 1, "stride": 2, "padding": "same"}, (5, 6, 2)),
+        ({"filters": 2, "kernel": 3, "padding": 2}, (3, 2, 2)),
+        ({"filters": 2, "kernel": 3, "padding": [0, 1]}, (4, 3, 2)),
+        ({"filters": 2, "kernel": 3, "padding": [[0, 2], [1, 0]], "stride": 2}, (5, 6, 2)),
+        ({"filters": 2, "kernel": 2, "padding": [[1, 0], [0, 1], [2, 0]]}, (2, 3, 2, 2)),
+        ({"filters": 2, "kernel": 2, "padding": 3}, (2, 2, 1)),
+    ],
+    "dense": [
+        ({"units": 4}, (5,)),
+        ({"units": 3, "bias": False}, (6,)),
+        ({"units": 1}, (1,)),
+        ({"units": 3}, (5, 2)),
+        ({"units": 4}, (3, 2, 5)),
+        ({"units": 2, "bias": False}, (2, 3, 2, 3)),
+    ],
+    "max_pool": [
+        ({"kernel": 2}, (7, 2)),
+        ({"kernel": 2}, (6, 5, 3)),
+        ({"kernel": 2}, (4, 5, 3, 2)),
+        ({"kernel": 3, "stride": 2}, (7, 8, 2)),
+        ({"kernel": 2, "stride": 3}, (8, 7, 2)),
+        ({"kernel": [3, 2], "stride": [1, 2]}, (5, 6, 2)),
+        ({"kernel": 3, "stride": 2, "padding": 1}, (6, 5, 2)),
+        ({"kernel": 3, "stride": 1, "padding": "same"}, (4, 5, 2)),
+        ({"kernel": 2, "padding": "same"}, (5, 4, 2)),
+        ({"kernel": 3, "stride": 2, "padding": [[0, 1], [2, 0]]}, (5, 6, 2)),
+        ({"kernel": 3, "stride": 2, "rounding": "ceil"}, (6, 5, 2)),
+        ({"kernel": 2, "stride": 2, "padding": 1, "rounding": "ceil"}, (5, 7, 2)),
+        ({"kernel": [1, 2, 2], "rounding": "ceil", "padding": [0, 0, 1]}, (2, 3, 4, 1)),
+    ],
+    "avg_pool": [
+        ({"kernel": 2}, (7, 2)),
+        ({"kernel": 2}, (6, 5, 3)),
+        ({"kernel": 2}, (4, 5, 3, 2)),
+        ({"kernel": [3, 2], "stride": [1, 2]}, (5, 6, 2)),
+        ({"kernel": 3, "stride": 2, "padding": 1}, (6, 5, 2)),
+        ({"kernel": 3, "stride": 2, "padding": 1, "count_include_pad": False}, (6, 5, 2)),
+        ({"kernel": 3, "stride": 1, "padding": "same"}, (4, 5, 2)),
+        ({"kernel": 3, "stride": 1, "padding": "same", "count_include_pad": False}, (4, 5, 2)),
+        ({"kernel": 2, "padding": [[0, 1], [1, 0]], "count_include_pad": False}, (5, 7, 2)),
+        ({"kernel": 3, "stride": 2, "rounding": "ceil"}, (6, 5, 2)),
+        ({"kernel": 3, "stride": 2, "rounding": "ceil", "count_include_pad": False}, (6, 5, 2)),
+        ({"kernel": 3, "stride": 2, "padding": 1, "rounding": "ceil"}, (6, 8, 2)),
+        ({"kernel": 3, "stride": 2, "padding": 1, "rounding": "ceil", "count_include_pad": False}, (6, 8, 2)),
+        ({"kernel": 2, "padding": [[1, 0], [0, 0], [0, 1]], "rounding": "ceil"}, (2, 3, 4, 1)),
+        ({"kernel": 3, "stride": 3, "padding": 1, "count_include_pad": False}, (8, 2)),
+    ],
+    "global_avg_pool": [
+        ({}, (5, 2)),
+        ({}, (3, 4, 2)),
+        ({}, (2, 3, 2, 3)),
+        ({"keepdims": True}, (5, 2)),
+        ({"keepdims": True}, (3, 4, 2)),
+        ({"keepdims": True}, (2, 3, 2, 3)),
+    ],
+    "batch_norm": [
+        ({}, (4,)),
+        ({}, (5, 3)),
+        ({}, (3, 4, 2)),
+        ({}, (2, 2, 3, 2)),
+        ({"scale": False}, (3, 4, 2)),
+        ({"shift": False}, (3, 4, 2)),
+        ({"scale": False, "shift": False}, (3, 4, 2)),
+        ({"momentum": 0.5, "epsilon": 0.1}, (3, 4, 2)),
+        ({"momentum": 0}, (3, 2)),
+        ({"momentum": 1}, (3, 2)),
+    ],
+    "dropout": [
+        ({}, (20,)),
+        ({"rate": 0.25}, (4, 5, 3)),
+        ({"rate": 0}, (6, 2)),
+    ],
+    "relu": [({}, (9,)), ({}, (3, 4, 2)), ({}, (2, 3, 2, 2))],
+    "tanh": [({}, (9,)), ({}, (3, 4, 2))],
+    "sigmoid": [({}, (9,)), ({}, (3, 4, 2))],
+    "softmax": [({}, (5,)), ({}, (3, 4)), ({}, (2, 3, 4)), ({}, (2, 2, 2, 3))],
+    "flatten": [({}, (5,)), ({}, (3, 2)), ({}, (3, 4, 2)), ({}, (2, 3, 2, 3))],
+    "add": [
+        ({}, (5,), (5,)),
+        ({}, (3, 4, 2), (3, 4, 2), (3, 4, 2)),
+        ({}, (2, 3, 2, 2), (2, 3, 2, 2)),
+    ],
+    "concat": [
+        ({}, (5,), (2,)),
+        ({}, (3, 4, 2), (3, 4, 1), (3, 4, 3)),
+        ({}, (2, 3, 2, 2), (2, 3, 2, 1)),
+    ],
+}
+"""A new layer gets its rows here: the fewest that walk every form its fields take, in 1 to 3 dimensions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A network of one node, compared and hashed by identity."""
+
+    kind: str
+    fields: Mapping[str, Any]
+    shapes: tuple[Shape, ...]
+
+    def __str__(self) -> str:
+        fields = ",".join(f"{name}={value}" for name, value in self.fields.items()).replace(" ", "")
+        return "-".join([self.kind, *([fields] if fields else []), *("x".join(map(str, s)) for s in self.shapes)])
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The network, by way of the spec language: JSON is YAML."""
+        inputs = {f"x{index}": shape for index, shape in enumerate(self.shapes)}
+        layer = {self.kind: self.fields, "name": "node", "from": list(inputs)}
+        return build_complete(parse_spec(json.dumps({"inputs": inputs, "layers": [layer]})))
+
+    @property
+    def node(self) -> Node:
+        """The one node."""
+        return self.graph.nodes["node"]
+
+
+ALL_ROWS = tuple(Row(kind, fields, tuple(shapes)) for kind, rows in ROWS.items() for fields, *shapes in rows)

@@ -1,0 +1,77 @@
+"""Every field of every layer changes something: one that nothing reads fails here, as does one without a row."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from netcalc.compiler.network import compile_graph
+from netcalc.layers.catalog import LAYERS
+from netcalc.layers.initializer import initializer
+from tests.conformance.rows import Row
+
+CONV = {"filters": 4, "kernel": 3}
+
+CHANGES = {
+    ("conv", "filters"): (CONV, 2, (7, 6, 2)),
+    ("conv", "kernel"): (CONV, 2, (7, 6, 2)),
+    ("conv", "stride"): (CONV, 2, (7, 6, 2)),
+    ("conv", "dilation"): ({**CONV, "padding": "same"}, 2, (7, 6, 2)),
+    ("conv", "groups"): (CONV, 2, (7, 6, 2)),
+    ("conv", "padding"): ({**CONV, "padding": [[0, 1], [1, 0]]}, [[1, 0], [0, 1]], (7, 6, 2)),
+    ("conv", "bias"): (CONV, False, (7, 6, 2)),
+    ("conv", "init"): (CONV, "glorot_uniform", (7, 6, 2)),
+    ("conv", "bias_init"): (CONV, 0.5, (7, 6, 2)),
+    ("dense", "units"): ({"units": 3}, 4, (5,)),
+    ("dense", "bias"): ({"units": 3}, False, (5,)),
+    ("dense", "init"): ({"units": 3}, "he_normal", (5,)),
+    ("dense", "bias_init"): ({"units": 3}, {"uniform": [0, 1]}, (5,)),
+    ("max_pool", "kernel"): ({"kernel": 2, "stride": 3}, 3, (6, 6, 2)),
+    ("max_pool", "stride"): ({"kernel": 2}, 1, (6, 6, 2)),
+    ("max_pool", "padding"): ({"kernel": 2, "padding": [[1, 0], [0, 1]]}, [[0, 1], [1, 0]], (5, 5, 2)),
+    ("max_pool", "rounding"): ({"kernel": 2}, "ceil", (5, 5, 2)),
+    ("avg_pool", "kernel"): ({"kernel": 2, "stride": 3}, 3, (6, 6, 2)),
+    ("avg_pool", "stride"): ({"kernel": 2}, 1, (6, 6, 2)),
+    ("avg_pool", "padding"): ({"kernel": 2, "padding": [[1, 0], [0, 1]]}, [[0, 1], [1, 0]], (5, 5, 2)),
+    ("avg_pool", "rounding"): ({"kernel": 2}, "ceil", (5, 5, 2)),
+    ("avg_pool", "count_include_pad"): ({"kernel": 2, "padding": 1}, False, (4, 4, 2)),
+    ("global_avg_pool", "keepdims"): ({}, True, (3, 4, 2)),
+    ("batch_norm", "momentum"): ({}, 0.5, (3, 4, 2)),
+    ("batch_norm", "epsilon"): ({}, 1e-2, (3, 4, 2)),
+    ("batch_norm", "scale"): ({}, False, (3, 4, 2)),
+    ("batch_norm", "shift"): ({}, False, (3, 4, 2)),
+    ("dropout", "rate"): ({}, 0.25, (30,)),
+}
+"""For each field: fields of a layer, another value of that one field, and input shapes."""
+
+
+def facts(row):
+    """Return the inferred facts, without those that only repeat a field: the window and the initialiser's name."""
+    known = row.node.known
+    params = {name: replace(spec, init=initializer("zeros")) for name, spec in known.params.items()}
+    return known.output, params, dict(known.state), known.kernels
+
+
+def results(row):
+    """Return initial values, outputs and state in inference and in training, as shapes and bytes."""
+    network = compile_graph(row.graph)
+    random = np.random.default_rng(0)
+    inputs = {name: random.normal(1, 2, (2, *x.shape)).astype("float32") for name, x in row.graph.inputs.items()}
+    params, state = network.init(jax.random.key(0))
+    key = jax.random.key(1)
+    applied = [network.apply(params, state, inputs, train=train, key=key) for train in (False, True)]
+    return jax.tree.map(lambda array: (array.shape, np.asarray(array).tobytes()), (params, state, applied))
+
+
+def test_every_field_has_a_change():
+    fields = {(kind, name) for kind, layer in LAYERS.items() for name in layer.model_fields}
+    assert set(CHANGES) == fields
+
+
+@pytest.mark.parametrize(("kind", "field"), CHANGES, ids=map(".".join, CHANGES))
+def test_field_changes_something(kind, field):
+    base, value, *shapes = CHANGES[kind, field]
+    before, after = Row(kind, base, tuple(shapes)), Row(kind, {**base, field: value}, tuple(shapes))
+    assert before.node.spec.layer != after.node.spec.layer
+    assert facts(before) != facts(after) or results(before) != results(after)

@@ -1,0 +1,112 @@
+"""Hostile specs, each in a process of its own: refused in bounded time and memory, with no signal."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+LOAD = """
+import sys
+from netcalc.diagnostics import SpecError
+from netcalc.spec.load import load_spec
+try:
+    load_spec(sys.argv[1])
+    print("loaded")
+except SpecError as error:
+    print(" ".join(d.code for d in error.diagnostics))
+"""
+
+MEMORY_BYTES = 3 * 2**30
+SECONDS = 20
+
+
+def outcome(tmp_path, text):
+    """Return what loading the text in a process of bounded memory prints."""
+    file = tmp_path / "hostile.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(file)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES)),
+    )
+    assert done.returncode >= 0, f"ended by signal {-done.returncode}"
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stderr == ""
+    return done.stdout.strip()
+
+
+def small(layers, params="{}", rest=""):
+    return f"input: [8, 8, 3]\nparams: {params}\nlayers:\n{layers}\n{rest}"
+
+
+def chain(first, link, length):
+    """Return params of which each is made of the one before it."""
+    links = [f"a{i}: {link.format(i - 1)}" for i in range(1, length)]
+    return "{" + ", ".join([f"a0: {first}", *links]) + "}"
+
+
+def groups(depth, times, leaf):
+    for _ in range(depth):
+        leaf = f"{{sequence: [{leaf}], repeat: {times}}}"
+    return f"  - {leaf}"
+
+
+HOSTILE = {
+    "brackets": ("[" * 100_000, "NC005"),
+    "braces": ("{a: " * 100_000, "NC005"),
+    "dashes": ("- " * 100_000, "NC005"),
+    "questions": ("? " * 100_000, "NC004"),
+    "quoted brackets": (small("  - dense: $(" + "(" * 100_000 + ")" * 100_000 + ")"), "NC015"),
+    "alias chain": ("a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 50_000)), "NC005"),
+    "alias tree": (
+        "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60)),
+        "NC005",
+    ),
+    "anchors": ("".join(f"- &a{i} x\n" for i in range(100_000)), "NC012"),
+    "a file of 5 MB": (small("  - relu\n" * 650_000), "NC005"),
+    "bytes": (bytes(range(256)) * 1000, "NC002"),
+    "a long key": ("x" * 3_000_000 + ": 1\n", "NC002"),
+    "many unknown keys": ("".join(f"key{i}: 1\n" for i in range(100_000)), "NC010 " * 200 + "NC005"),
+    "nested repeats": (small(groups(6, 10_000, "relu")), "NC005"),
+    "repeats of nothing": (small(groups(6, 10_000, "")), "NC005"),
+    "repeats of what is left out": (
+        small("  - {repeat: 10000, sequence: [" + "{relu: , when: false}, " * 2_000 + "]}"),
+        "NC005",
+    ),
+    "repeated long list": (
+        small(f"  - {{conv: {{filters: 1, kernel: [{'1, ' * 100_000}]}}, repeat: 10000}}"),
+        "NC005",
+    ),
+    "repeated long text": (small("  - {dense: '" + "$(1)" * 100_000 + "', repeat: 10000}"), "NC015"),
+    "repeated error": (small("  - {conv: {filter: 1}, repeat: 10000}"), "NC012 NC012 NC010"),
+    "repeats beside many params": (
+        small("  - {relu: , repeat: 10000}", "{" + ", ".join(f"p{i}: 1" for i in range(100_000)) + "}"),
+        "loaded",
+    ),
+    "text that doubles": (small("  - relu", chain("xxxxxxxx", "$a{0}$a{0}", 60)), "NC015"),
+    "list that doubles": (small("  - relu", chain("[1]", "[$a{0}, $a{0}]", 60)), "NC005"),
+    "list that deepens": (small("  - relu", chain("[1]", "[$a{0}]", 5_000)), "NC015"),
+    "many expressions": (small("  - relu", "{a: '" + "$(1)" * 900_000 + "'}"), "NC005"),
+    "a power in every layer": (small("  - dense: $(9**4000000)\n" * 5_000), "NC015 " * 200 + "NC005"),
+    "unknown nodes": (
+        small("  - relu\n" * 5_000 + "".join(f"  - {{relu: , from: x{i}}}\n" for i in range(5_000))),
+        "NC020 " * 200 + "NC005",
+    ),
+    "long names": (
+        small("  - {sequence: [relu], name: " + "n" * 1_000_000 + ", repeat: 10000}"),
+        "NC011",
+    ),
+    "a bad parameter in every layer": (
+        small("  - conv: {filters: 1, kernel: [$p, 1]}\n" * 10_000, "{p: $q}"),
+        "NC015",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_refused(name, tmp_path):
+    text, codes = HOSTILE[name]
+    assert outcome(tmp_path, text) == codes.strip()
