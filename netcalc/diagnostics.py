@@ -24,10 +24,14 @@ CODES: dict[str, str] = {
     "NC014": "a node is not written as one layer with its wiring",
     "NC015": "an expression cannot be evaluated",
     "NC016": "an override names a path that the spec does not have",
+    "NC017": "a block's name cannot be used",
+    "NC018": "blocks or files use each other in a circle",
+    "NC019": "a file outside the root of the spec",
     # How nodes are wired.
     "NC020": "an unknown node is named",
     "NC021": "two nodes have the same name",
     "NC022": "a layer gets the wrong number of inputs",
+    "NC023": "a node cannot use another's parameters",
     # Whether layers fit their inputs.
     "NC100": "the input has the wrong number of axes",
     "NC101": "the kernel is larger than its input",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -34,6 +34,11 @@ class Node:
     def inputs(self) -> tuple[str, ...]:
         """Names of the nodes or network inputs it reads, in order."""
         return self.spec.inputs
+
+    @property
+    def owner(self) -> str:
+        """The node whose parameters it uses: itself, unless it shares another's."""
+        return self.spec.share or self.name
 
     @property
     def known(self) -> Inferred:
@@ -67,8 +72,26 @@ class Graph:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the nodes whose tensors the network returns."""
-        return self.spec.outputs
+        """Names of the nodes whose tensors the network returns, those that serve training alone too."""
+        return tuple(output.node for output in self.spec.outputs)
+
+    @property
+    def inference_outputs(self) -> tuple[str, ...]:
+        """Names of the nodes whose tensors the network returns at inference."""
+        return tuple(output.node for output in self.spec.outputs if not output.train_only)
+
+    @cached_property
+    def train_only(self) -> frozenset[str]:
+        """Names of the nodes that serve train-only outputs alone: auxiliary heads, no part of inference."""
+        return self.needed_for(self.outputs) - self.needed_for(self.inference_outputs)
+
+    def needed_for(self, outputs: Iterable[str]) -> frozenset[str]:
+        """Return the names of the nodes that the given nodes follow from, with themselves."""
+        needed = set(outputs)
+        for node in reversed(tuple(self.nodes.values())):
+            if node.name in needed:
+                needed.update(node.inputs)
+        return frozenset(needed & self.nodes.keys())
 
     def type_of(self, name: str) -> TensorType:
         """Return the tensor that a node or an input gives; it must be known."""
@@ -100,6 +123,7 @@ def build(spec: NetworkSpec) -> Graph:
         if len(inputs) == len(sources):
             try:
                 facts = item.layer.infer(*inputs)
+                item = _owned(item, facts, nodes)
             except ShapeError as error:
                 problems.append(_diagnostic(item, error, inputs))
         nodes[item.name] = Node(item, facts)
@@ -115,7 +139,23 @@ def build_complete(spec: NetworkSpec) -> Graph:
     return graph
 
 
+def _owned(item: NodeSpec, facts: Inferred, nodes: Mapping[str, Node]) -> NodeSpec:
+    """Return the node with the first owner of the parameters that it shares; raises ShapeError if they differ."""
+    if item.share is None:
+        return item
+    other = nodes[item.share]
+    if other.facts is not None:
+        own = {name: spec.shape for name, spec in facts.params.items()}
+        theirs = {name: spec.shape for name, spec in other.facts.params.items()}
+        if own != theirs:
+            message = f"`{item.name}` needs parameters of shapes {own}, `{item.share}` has {theirs}"
+            raise ShapeError("NC023", "", message, "give both nodes the same fields and input channels")
+    return replace(item, share=other.owner)
+
+
 def _diagnostic(item: NodeSpec, error: ShapeError, inputs: tuple[TensorType, ...]) -> Diagnostic:
     span = item.fields.get(error.field, item.span)
     shapes = ", ".join(format_shape(x.shape) for x in inputs)
-    return Diagnostic(error.code, str(error), span, error.help, node=item.name, context=(f"input: {shapes}",))
+    used = tuple(f"in a block used at {place.file}:{place.line}" for place in item.used_at)
+    context = (f"input: {shapes}", *used)
+    return Diagnostic(error.code, str(error), span, error.help, node=item.name, context=context)

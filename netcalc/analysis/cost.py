@@ -27,8 +27,9 @@ class ParamCount:
 
 
 def count_params(node: Node, facts: Inferred) -> ParamCount:
-    """Return the parameter count of one node."""
-    params = sum(spec.size for spec in facts.params.values())
+    """Return the parameter count of one node; shared parameters count at their owner alone."""
+    owned = node.owner == node.name
+    params = sum(spec.size for spec in facts.params.values()) if owned else 0
     state = sum(spec.size for spec in facts.state.values())
     trained = node.spec.trainable
     return ParamCount(params if trained else 0, 0 if trained else params, state)

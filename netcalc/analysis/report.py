@@ -96,6 +96,8 @@ class LayerReport:
     params: Params
     macs: Forward
     flops: Forward
+    shares: Annotated[str | None, Field(description="the node whose parameters it uses, counted there")]
+    train_only: Annotated[bool, Field(description="part of an auxiliary head: not in forward totals")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,11 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
     def total(figure: Callable[[Node, Inferred], int]) -> int | None:
         return sum(figure(node, facts) for node, facts in known) if complete else None
 
+    def inference(figure: Callable[[Node, Inferred], int]) -> int | None:
+        return total(lambda node, facts: 0 if node.name in graph.train_only else figure(node, facts))
+
     def outputs_of(*kinds: str) -> int | None:
-        return total(lambda _, facts: facts.output.size if has_kernel(facts, *kinds) else 0)
+        return inference(lambda _, facts: facts.output.size if has_kernel(facts, *kinds) else 0)
 
     totals = Totals(
         params=Params(
@@ -150,22 +155,22 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
             total(lambda node, facts: count_params(node, facts).frozen),
             total(lambda node, facts: count_params(node, facts).state),
         ),
-        macs=Forward(total(lambda _, facts: forward_macs(facts))),
-        flops=Forward(total(lambda _, facts: forward_flops(facts))),
+        macs=Forward(inference(lambda _, facts: forward_macs(facts))),
+        flops=Forward(inference(lambda _, facts: forward_flops(facts))),
         activations=Activations(
             outputs_of("conv"),
             outputs_of("conv", "gemm", "scan"),
-            total(lambda _, facts: facts.output.size),
+            inference(lambda _, facts: facts.output.size),
         ),
     )
     return Report(
         format=FORMAT,
         name=graph.name,
         inputs=tuple(NamedTensor(name, t.shape, t.dtype) for name, t in graph.inputs.items()),
-        outputs=tuple(_output(graph.nodes[name]) for name in graph.outputs),
+        outputs=tuple(_output(graph.nodes[name]) for name in graph.inference_outputs),
         batch=batch,
         totals=totals,
-        layers=tuple(map(_layer, nodes)),
+        layers=tuple(_layer(node, node.name in graph.train_only) for node in nodes),
         diagnostics=_diagnostics(graph.diagnostics),
         complete=complete,
     )
@@ -190,7 +195,7 @@ def _output(node: Node) -> NamedTensor:
     return NamedTensor(node.name, node.facts.output.shape, node.facts.output.dtype)
 
 
-def _layer(node: Node) -> LayerReport:
+def _layer(node: Node, train_only: bool) -> LayerReport:
     facts = node.facts
     span = node.spec.span
     count = None if facts is None else count_params(node, facts)
@@ -204,6 +209,8 @@ def _layer(node: Node) -> LayerReport:
         params=_params(count),
         macs=Forward(None if facts is None else forward_macs(facts)),
         flops=Forward(None if facts is None else forward_flops(facts)),
+        shares=node.spec.share,
+        train_only=train_only,
     )
 
 

@@ -23,7 +23,7 @@ def initial_params(graph: Graph, key: jax.Array) -> Params:
             name: draw(spec, named_key(key, f"{node.name}/{name}")) for name, spec in node.known.params.items()
         }
         for node in graph.nodes.values()
-        if node.known.params
+        if node.known.params and node.owner == node.name
     }
 
 

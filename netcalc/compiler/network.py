@@ -53,7 +53,7 @@ class Network:
         values = self._inputs(inputs)
         new_state = dict(state)
         for node in self.nodes:
-            own = params.get(node.name, {})
+            own = params.get(node.owner, {})
             if not node.spec.trainable:
                 own = jax.tree.map(jax.lax.stop_gradient, own)
             lower = LOWERINGS[type(node.spec.layer)]
@@ -83,13 +83,13 @@ class Network:
 def compile_graph(graph: Graph, outputs: tuple[str, ...] = ()) -> Network:
     """Return the network that computes the named nodes, by default the graph's outputs.
 
-    Raises SpecError for a graph with layers that do not fit.
+    Raises SpecError for a graph with layers that do not fit and ValueError for a name that is no node.
     """
     if graph.diagnostics:
         raise SpecError(graph.diagnostics)
     wanted = outputs or graph.outputs
-    needed = set(wanted)
-    for node in reversed(tuple(graph.nodes.values())):
-        if node.name in needed:
-            needed.update(node.inputs)
+    unknown = [name for name in wanted if name not in graph.nodes]
+    if unknown:
+        raise ValueError(f"the network has no node `{unknown[0]}`")
+    needed = graph.needed_for(wanted)
     return Network(graph, wanted, tuple(node for node in graph.nodes.values() if node.name in needed))

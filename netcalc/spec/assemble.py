@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import TypeVar
+from typing import ClassVar, TypeVar
+
+from pydantic import Field
 
 from netcalc.choice import Fields
 from netcalc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
-from netcalc.layers.base import TensorType
+from netcalc.layers.base import Flag, TensorType
 from netcalc.layers.catalog import LAYERS
+from netcalc.spec.blocks import NO_DEFAULTS, Library, add_blocks, import_blocks, read_defaults
 from netcalc.spec.budgets import Budgets
-from netcalc.spec.compose import FlatNode, flatten
+from netcalc.spec.compose import flatten
 from netcalc.spec.expressions import UNKNOWN, Value
 from netcalc.spec.findings import Findings
 from netcalc.spec.inputs import InputFields
-from netcalc.spec.network import NAME, InputSpec, NetworkSpec, NodeSpec
-from netcalc.spec.overrides import SECTIONS
+from netcalc.spec.network import NAME, InputSpec, NetworkSpec, NodeSpec, OutputSpec
+from netcalc.spec.nodes import FlatNode
+from netcalc.spec.sections import SECTIONS
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain
 from netcalc.spec.substitution import Substitution
 from netcalc.spec.training import TrainingSpec
@@ -25,16 +29,23 @@ from netcalc.spec.validation import validate
 F = TypeVar("F", bound=Fields)
 
 
-def assemble(tree: YamlTree, file: str) -> NetworkSpec:
-    """Return the network that a tree describes; raises SpecError with everything that is wrong with it."""
-    return _Reader(tree, file).read()
+Importer = Callable[[str, Span], YamlTree]
+"""Reads a file that a spec names, at the place where it names it; raises SpecError where it may or can not."""
+
+
+def assemble(tree: YamlTree, file: str, read_file: Importer) -> NetworkSpec:
+    """Return the network that a tree describes; raises SpecError with everything that is wrong with it.
+
+    The tree's `extends` is merged and its overrides are carried out; `read_file` reads what it imports.
+    """
+    return _Reader(tree, file, read_file).read()
 
 
 class _Reader:
     """Reads the sections of one spec and collects what is wrong."""
 
-    def __init__(self, tree: YamlTree, file: str) -> None:
-        self.file = file
+    def __init__(self, tree: YamlTree, file: str, read_file: Importer) -> None:
+        self.file, self.read_file = file, read_file
         if not isinstance(tree, YamlDict) or not tree.entries:
             message = "a spec is a mapping with `input` and `layers`"
             raise SpecError([Diagnostic("NC012", message, tree.span)])
@@ -54,15 +65,17 @@ class _Reader:
                     did_you_mean(key, SECTIONS),
                 )
         self.params = self._read_params()
+        library = self._library()
         inputs = self._inputs()
         nodes: list[NodeSpec] = []
-        outputs: tuple[str, ...] = ()
+        outputs: tuple[OutputSpec, ...] = ()
         layers = self.tree.entries.get("layers")
         if layers is None:
             self._error("NC012", "the spec needs `layers`", self.tree.span, "a list of layers")
         else:
             sources, resolved, known = self._input_names(), self._resolved(), len(self.findings)
-            flat, lookup = flatten(layers, sources, self.params, self.substitution, resolved=resolved)
+            flat, lookup = flatten(layers, sources, self.params, library, self.substitution, resolved=resolved)
+            self._check_shares(flat)
             nodes = [node for node in map(self._node, flat) if node is not None]
             if not flat and len(self.findings) == known:
                 self._error("NC012", "`layers` leaves no layer", layers.span)
@@ -115,6 +128,49 @@ class _Reader:
                     params[key] = UNKNOWN
         return params
 
+    def _library(self) -> Library:
+        """Return the spec's blocks, with the imported ones; its defaults are evaluated, theirs are theirs alone."""
+        evaluated = {
+            kind: self.substitution.apply(fields, self.params)
+            for kind, fields in read_defaults(self.tree.entries.get("defaults"), self.findings).items()
+        }
+        library = Library({}, {kind: fields for kind, fields in evaluated.items() if isinstance(fields, YamlDict)})
+        add_blocks(library, self.tree.entries.get("blocks"), self.findings)
+        self._import(library, self.tree.entries.get("imports"), {})
+        return library
+
+    def _import(self, library: Library, tree: YamlTree | None, read: dict[str, Library]) -> None:
+        """Add the blocks of the files that an `imports:` section names; `read` holds the files read so far."""
+        if tree is None:
+            return
+        for item in tree.items if isinstance(tree, YamlList) else (tree,):
+            if not isinstance(item, YamlScalar) or not isinstance(item.value, str):
+                self._error("NC011", "`imports` should be a list of YAML files", item.span)
+                continue
+            imported = self.read_file(item.value, item.span)
+            key = imported.span.file
+            if key not in read:
+                read[key] = self._imported(imported, read)
+            import_blocks(library, read[key], item.span, self.findings)
+
+    def _imported(self, tree: YamlTree, read: dict[str, Library]) -> Library:
+        if not isinstance(tree, YamlDict):
+            self._error("NC012", "a file of blocks is a mapping with `blocks`", tree.span)
+            return Library({}, NO_DEFAULTS)
+        for key in tree.entries:
+            if key not in _IMPORTED:
+                self._error(
+                    "NC010",
+                    f"unknown field `{key}` of a file of blocks",
+                    tree.keys[key],
+                    did_you_mean(key, _IMPORTED),
+                )
+        library = Library({}, read_defaults(tree.entries.get("defaults"), self.findings))
+        read[tree.span.file] = library  # a circle of imports ends here
+        add_blocks(library, tree.entries.get("blocks"), self.findings)
+        self._import(library, tree.entries.get("imports"), read)
+        return library
+
     def _name(self) -> str:
         tree = self._section("name")
         if tree is None:
@@ -164,36 +220,40 @@ class _Reader:
         spans = {key: tree.span for key, tree in places.items()}
         if layer.principal is not None and not isinstance(flat.fields, YamlDict):
             spans[layer.principal] = flat.fields.span
-        return NodeSpec(flat.name, layer, flat.inputs, flat.span, flat.path, flat.trainable, spans)
+        return NodeSpec(
+            flat.name, layer, flat.inputs, flat.span, flat.path, flat.trainable, spans, flat.share, flat.used_at
+        )
+
+    def _check_shares(self, flat: list[FlatNode]) -> None:
+        kinds = {node.name: node.kind for node in flat}
+        for node in flat:
+            if node.share is not None and kinds.get(node.share) != node.kind:
+                message = f"`{node.name}` is a `{node.kind}` and cannot use the parameters of `{node.share}`"
+                self._error("NC023", message, node.span, "name a node of the same type under `share`")
 
     def _outputs(
         self, flat: list[FlatNode], lookup: Callable[[str], str | None], inputs: tuple[str, ...]
-    ) -> tuple[str, ...]:
+    ) -> tuple[OutputSpec, ...]:
         tree = self._section("outputs")
         if tree is None:
-            return (flat[-1].name,) if flat else ()
+            return (OutputSpec(flat[-1].name),) if flat else ()
         items = tree.items if isinstance(tree, YamlList) else (tree,)
-        if not items:
-            self._error("NC012", "`outputs` names no node", tree.span)
-        found: list[str] = []
+        found: dict[str, OutputSpec] = {}
         for item in items:
-            name = plain(item)
-            if not self.substitution.is_known(item):
-                continue
-            if not isinstance(name, str):
-                self._error("NC011", "`outputs` should be a node's name or a list of names", item.span)
-                continue
-            node = lookup(name)
-            if node is None and not flat:
+            fields = self._filled(OutputFields, item, "outputs") if self.substitution.is_known(item) else None
+            node = lookup(fields.name) if fields else None
+            if fields is None or (node is None and not flat):
                 continue
             if node is None or node in inputs:
-                help = did_you_mean(name, [node.name for node in flat])
-                self._error("NC020", f"no node `{name}` for an output", item.span, help)
+                help = did_you_mean(fields.name, [node.name for node in flat])
+                self._error("NC020", f"no node `{fields.name}` for an output", item.span, help)
             elif node in found:
-                self._error("NC021", f"`{name}` is already an output", item.span)
+                self._error("NC021", f"`{fields.name}` is already an output", item.span)
             else:
-                found.append(node)
-        return tuple(found)
+                found[node] = OutputSpec(node, fields.train_only)
+        if not items or (found and all(output.train_only for output in found.values())):
+            self._error("NC012", "`outputs` names no node for inference", tree.span)
+        return tuple(found.values())
 
     def _model(self, model: type[F], key: str) -> F | None:
         tree = self._section(key)
@@ -224,6 +284,19 @@ class _Reader:
 
     def _error(self, code: str, message: str, span: Span, help: str = "") -> None:
         self.findings.report(code, message, span, help)
+
+
+class OutputFields(Fields):
+    """An output: the node, and whether it serves training alone."""
+
+    principal: ClassVar[str | None] = "name"
+
+    name: str = Field(strict=True, description="the node whose tensor the network returns")
+    train_only: Flag = Field(default=False, description="an auxiliary head: no part of inference")
+
+
+_IMPORTED = ("imports", "defaults", "blocks")
+"""The sections of a file that is imported."""
 
 
 def _place(finding: Diagnostic) -> tuple[str, int, int]:

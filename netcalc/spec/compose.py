@@ -1,7 +1,7 @@
 """Trees to flat nodes: groups, repetition, conditions, names and wiring.
 
 Order wires nodes: without `from` a node reads the one before it in its list. A group (`sequence`, `residual`,
-`parallel`) opens a scope for names; its own name stands for its last node.
+`parallel`) or block opens a scope for names; its own name stands for its last node.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from netcalc.diagnostics import Span, did_you_mean
 from netcalc.layers.catalog import LAYERS
-from netcalc.spec.expressions import Value
+from netcalc.spec.blocks import Block, Defaults, Library, joined, with_defaults
+from netcalc.spec.expressions import UNKNOWN, Value
 from netcalc.spec.findings import Findings
 from netcalc.spec.network import NAME, PATH_NAME
+from netcalc.spec.nodes import GROUPS, MERGES, WIRING, FlatNode, node_kind
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain
 from netcalc.spec.substitution import Substitution
-
-WIRING = ("name", "from", "repeat", "when", "trainable")
-GROUPS = ("sequence", "residual", "parallel")
-MERGES = tuple(kind for kind, layer in LAYERS.items() if layer.arity == "many")
 
 MAX_REPEAT = 10_000
 MAX_EXPANDED = 100_000
@@ -29,25 +27,19 @@ MAX_EXPANDED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class FlatNode:
-    """One layer with everything expanded, its fields not yet validated."""
-
-    name: str
-    kind: str
-    fields: YamlTree
-    inputs: tuple[str, ...]
-    trainable: bool
-    span: Span
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Scope:
-    """Where a list of nodes stands: the prefix of its names, its parameters, what it inherits."""
+    """Where a list of nodes stands: the prefix of its names, its parameters, what it inherits.
+
+    `block_input` is what `input` stands for; `blocks` are those around, each with the place of its use.
+    """
 
     prefix: str
     names: ChainMap[str, Value]
     trainable: bool
+    block_input: str | None
+    library: Library
+    defaults: Defaults
+    blocks: tuple[tuple[Block, Span], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +61,7 @@ def flatten(
     layers: YamlTree,
     inputs: tuple[str, ...],
     params: Mapping[str, Value],
+    library: Library,
     substitution: Substitution,
     *,
     resolved: bool = False,
@@ -83,15 +76,9 @@ def flatten(
     for name in inputs:
         expander.known[name] = name
     only = inputs[0] if len(inputs) == 1 else None
-    if only is not None:
-        expander.known["input"] = only
-    expander.expand_list(layers, _Scope("", ChainMap(dict(params)), True), only, "/layers", "layers")
+    scope = _Scope("", ChainMap(dict(params)), True, only, library, library.defaults)
+    expander.expand_list(layers, scope, only, "/layers", "layers")
     return expander.nodes, expander.known.get
-
-
-def node_kind(keys: Mapping[str, object]) -> list[str]:
-    """Return the keys of a node that could name its layer: all but the wiring."""
-    return [key for key in keys if key not in WIRING]
 
 
 @dataclass(slots=True)
@@ -113,7 +100,7 @@ class _Expander:
         counts: dict[str, int] = {}
         for index, element in enumerate(tree.items):
             self.substitution.spend(1, element.span)
-            item = self._read(element, counts, f"{path}/{index}")
+            item = self._read(element, counts, f"{path}/{index}", scope.library)
             if item is not None:
                 incoming = self._expand(item, scope, incoming)
             else:
@@ -127,7 +114,7 @@ class _Expander:
                 return self.known.setdefault(f"{scope.prefix}{name}", f"{scope.prefix}{name}")
         return incoming or ""
 
-    def _read(self, tree: YamlTree, counts: dict[str, int], path: str) -> _Item | None:
+    def _read(self, tree: YamlTree, counts: dict[str, int], path: str, library: Library) -> _Item | None:
         match tree:
             case YamlScalar(str(kind), span):
                 body: YamlTree = replace(_NOTHING, span=span)
@@ -135,7 +122,7 @@ class _Expander:
             case YamlDict(entries, keys, span):
                 kinds = node_kind(entries)
                 if len(kinds) != 1:
-                    self._no_kind(tree, kinds)
+                    self._no_kind(tree, kinds, library)
                     return None
                 kind = kinds[0]
                 body, span = entries[kind], keys[kind]
@@ -143,18 +130,22 @@ class _Expander:
             case _:
                 self._error("NC014", "a node is a layer's name or a mapping with one", tree.span)
                 return None
-        if kind not in LAYERS and kind not in GROUPS:
-            self._error("NC013", f"unknown layer `{kind}`", span, did_you_mean(kind, [*LAYERS, *GROUPS]))
+        if not _is_kind(kind, library):
+            known = [*library.blocks, *LAYERS, *GROUPS]
+            self._error("NC013", f"unknown layer or block `{kind}`", span, did_you_mean(kind, known))
             return None
+        if "share" in wiring and kind not in LAYERS:
+            self._error("NC023", f"`{kind}` has no parameters of its own to share", wiring["share"].span)
+            wiring = {key: value for key, value in wiring.items() if key != "share"}
         counts[kind] = counts.get(kind, 0) + 1
         name = self._given_name(wiring) or f"{kind}{counts[kind]}"
         return _Item(kind, name, body, wiring, span, path)
 
-    def _no_kind(self, tree: YamlDict, kinds: list[str]) -> None:
+    def _no_kind(self, tree: YamlDict, kinds: list[str], library: Library) -> None:
         if not kinds:
             self._error("NC014", "this node names no layer", tree.span, "for example `conv: {...}`")
             return
-        layers = [kind for kind in kinds if kind in LAYERS or kind in GROUPS]
+        layers = [kind for kind in kinds if _is_kind(kind, library)]
         if len(layers) == 1:
             for kind in kinds:
                 if kind not in layers:
@@ -211,13 +202,75 @@ class _Expander:
             return None
         if item.kind in GROUPS:
             return self._group(item, name, scope, inputs[0] if inputs else None)
+        if item.kind in scope.library.blocks:
+            return self._block(item, name, scope, inputs[0] if inputs else None)
         body = self.substitution.apply(item.body, scope.names)
-        self._emit(FlatNode(name, item.kind, body, inputs, scope.trainable, item.span, item.path))
+        body = with_defaults(item.kind, body, scope.defaults)
+        self._emit(item, name, item.kind, body, inputs, scope)
         return name
 
-    def _emit(self, node: FlatNode) -> None:
-        self.nodes.append(node)
-        self.known[node.name] = node.name
+    def _emit(
+        self, item: _Item, name: str, kind: str, body: YamlTree, inputs: tuple[str, ...], scope: _Scope
+    ) -> None:
+        tree = item.wiring.get("share")
+        share = None if tree is None else self._lookup(self.substitution.apply(tree, scope.names), scope)
+        used_at = tuple(span for _, span in reversed(scope.blocks))
+        self.nodes.append(FlatNode(name, kind, body, inputs, scope.trainable, item.span, item.path, share, used_at))
+        self.known[name] = name
+
+    def _block(self, item: _Item, name: str, scope: _Scope, incoming: str | None) -> str | None:
+        """Expand a block's layers with its own parameters; it sees nothing of its user's."""
+        block = scope.library.blocks[item.kind]
+        if any(block is around for around, _ in scope.blocks):
+            self._error("NC018", f"the block `{block.name}` uses itself", item.span)
+            return None
+        names = ChainMap(self._arguments(block, item, scope))
+        own = {kind: self.substitution.apply(fields, names) for kind, fields in block.defaults.items()}
+        inner = _Scope(
+            prefix=f"{name}.",
+            names=names,
+            trainable=scope.trainable,
+            block_input=incoming,
+            library=block.library,
+            defaults=joined(block.library.defaults, {k: v for k, v in own.items() if isinstance(v, YamlDict)}),
+            blocks=(*scope.blocks, (block, item.span)),
+        )
+        return self.expand_list(block.layers, inner, incoming, block.path, block.name)
+
+    def _arguments(self, block: Block, item: _Item, scope: _Scope) -> dict[str, Value]:
+        given = self._given(block, item, scope)
+        values: dict[str, Value] = {"index": scope.names["index"]} if "index" in scope.names else {}
+        for name, default in block.params.items():
+            if name in given:
+                tree = given[name]
+            elif isinstance(default, YamlScalar) and default.value is None:
+                help = f"`{name}` has no default at {block.span.file}:{block.span.line}"
+                self._error("NC012", f"the block `{block.name}` needs `{name}`", item.span, help)
+                values[name] = UNKNOWN
+                continue
+            else:
+                tree = self.substitution.apply(default, values)
+            if isinstance(tree, YamlDict):
+                self._error("NC011", f"`{name}` should be a value or a list", tree.span)
+            known = self.substitution.is_known(tree) and not isinstance(tree, YamlDict)
+            values[name] = plain(tree) if known else UNKNOWN
+        return values
+
+    def _given(self, block: Block, item: _Item, scope: _Scope) -> Mapping[str, YamlTree]:
+        body = item.body
+        if isinstance(body, YamlScalar) and body.value is None:
+            return {}
+        if not isinstance(body, YamlDict):
+            message = f"the block `{block.name}` takes its parameters by name"
+            help = f"write `{block.name}: {{{', '.join(f'{name}: ...' for name in block.params)}}}`"
+            self._error("NC011", message, body.span, help)
+            return {}
+        for name in body.entries:
+            if name not in block.params:
+                message = f"unknown parameter `{name}` of the block `{block.name}`"
+                self._error("NC010", message, body.keys[name], did_you_mean(name, block.params))
+        known = {name: tree for name, tree in body.entries.items() if name in block.params}
+        return {name: self.substitution.apply(tree, scope.names) for name, tree in known.items()}
 
     def _group(self, item: _Item, name: str, scope: _Scope, incoming: str | None) -> str | None:
         inner = replace(scope, prefix=f"{name}.")
@@ -309,8 +362,8 @@ class _Expander:
         if name in self.known:
             self._error("NC021", f"the name `{name}` is taken", item.span, "rename the branch")
             return None
-        body = replace(_NOTHING, span=item.span)
-        self._emit(FlatNode(name, kind, body, inputs, scope.trainable, item.span, item.path))
+        body = with_defaults(kind, replace(_NOTHING, span=item.span), scope.defaults)
+        self._emit(item, name, kind, body, inputs, scope)
         return name
 
     def _inputs(self, item: _Item, scope: _Scope, incoming: str | None) -> tuple[str, ...]:
@@ -353,6 +406,10 @@ class _Expander:
             self._error("NC011", "`from` should be a node's name or a list of names", tree.span)
             return None
         name = tree.value
+        if name == "input":
+            if scope.block_input is None:
+                self._error("NC020", "the network has several inputs, none is called `input`", tree.span)
+            return scope.block_input
         prefix = scope.prefix
         while True:
             if (full := f"{prefix}{name}") in self.known:
@@ -390,6 +447,10 @@ class _Expander:
 
     def _error(self, code: str, message: str, span: Span, help: str = "") -> None:
         self.findings.report(code, message, span, help)
+
+
+def _is_kind(kind: str, library: Library) -> bool:
+    return kind in LAYERS or kind in GROUPS or kind in library.blocks
 
 
 @dataclass(frozen=True, slots=True)

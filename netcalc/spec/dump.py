@@ -20,7 +20,9 @@ def dump_spec(spec: NetworkSpec) -> str:
     else:
         document["inputs"] = {item.name: _input(item) for item in spec.inputs}
     document["layers"] = [_node(node) for node in spec.nodes]
-    document["outputs"] = list(spec.outputs)
+    document["outputs"] = [
+        {"name": output.node, "train_only": True} if output.train_only else output.node for output in spec.outputs
+    ]
     if spec.train is not None:
         document["train"] = spec.train.model_dump(mode="json", exclude_none=True)
     budgets = spec.budgets.model_dump(mode="json", exclude_none=True)
@@ -38,6 +40,8 @@ def _node(node: NodeSpec) -> dict[str, Any]:
     fields = node.layer.model_dump(mode="json", exclude_none=True)
     entry: dict[str, Any] = {node.layer.kind: fields, "name": node.name}
     entry["from"] = node.inputs[0] if len(node.inputs) == 1 else list(node.inputs)
+    if node.share is not None:
+        entry["share"] = node.share
     if not node.trainable:
         entry["trainable"] = False
     return entry

@@ -32,7 +32,8 @@ class NodeSpec:
     """One layer of the flat network.
 
     `name` is unique and tells the groups around the node (`stage3.1.conv1`); `path` is the JSON pointer of the
-    node in its file; `inputs` name nodes or network inputs; `fields` tells where each field stands.
+    node in its file; `inputs` name nodes or network inputs; `fields` tells where each field stands. `share` names
+    the node whose parameters it uses; `used_at` tells where the blocks around it were used, the innermost first.
     """
 
     name: str
@@ -42,6 +43,16 @@ class NodeSpec:
     path: str
     trainable: bool = True
     fields: Mapping[str, Span] = field(default_factory=dict)
+    share: str | None = None
+    used_at: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """A node whose tensor the network returns; a train-only one, such as an auxiliary head, not at inference."""
+
+    node: str
+    train_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,7 @@ class NetworkSpec:
     name: str
     inputs: tuple[InputSpec, ...]
     nodes: tuple[NodeSpec, ...]
-    outputs: tuple[str, ...]
+    outputs: tuple[OutputSpec, ...]
     params: Mapping[str, Value]
     train: TrainingSpec | None
     budgets: Budgets

@@ -7,17 +7,10 @@ from dataclasses import replace
 from netcalc.choice import Fields, OneOf
 from netcalc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
 from netcalc.layers.catalog import LAYERS
-from netcalc.spec.budgets import Budgets
-from netcalc.spec.compose import GROUPS, WIRING, node_kind
-from netcalc.spec.inputs import InputFields
+from netcalc.spec.nodes import GROUPS, WIRING, node_kind
+from netcalc.spec.sections import MODELS, SECTIONS
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, parse_yaml
-from netcalc.spec.training import TrainingSpec
 from netcalc.spec.validation import field_model
-
-SECTIONS = ("name", "input", "inputs", "params", "layers", "outputs", "train", "budgets", "resolved")
-"""The keys that a spec may have at top level."""
-
-_MODELS: dict[str, type[Fields]] = {"input": InputFields, "train": TrainingSpec, "budgets": Budgets}
 
 
 def override(tree: YamlTree, assignment: str) -> YamlTree:
@@ -47,7 +40,7 @@ def override(tree: YamlTree, assignment: str) -> YamlTree:
         if steps[1] not in known:
             raise _error(f"the spec has no parameter `{steps[1]}`", origin, did_you_mean(steps[1], known))
     section = tree.entries.get(steps[0], YamlScalar(None, origin))
-    changed = _assign(section, steps[1:], value, origin, _MODELS.get(steps[0]))
+    changed = _assign(section, steps[1:], value, origin, MODELS.get(steps[0]))
     return tree.replaced(steps[0], changed, tree.keys.get(steps[0], origin))
 
 

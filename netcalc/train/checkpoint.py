@@ -118,7 +118,8 @@ def load_checkpoint(path: Path, graph: Graph) -> Checkpoint:
     params: Params = {}
     state: State = {}
     for node in graph.nodes.values():
-        for group, specs in ((params, node.known.params), (state, node.known.state)):
+        owned = node.known.params if node.owner == node.name else {}
+        for group, specs in ((params, owned), (state, node.known.state)):
             for name, spec in specs.items():
                 array = arrays.pop(f"{node.name}/{name}", None)
                 if array is None or array.shape != spec.shape:
