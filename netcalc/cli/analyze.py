@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netcalc.cli.options import OutputOption, SetOption, SpecArgument
+from netcalc.cli.options import OutputOption, RootOption, SetOption, SpecArgument
 from netcalc.cli.output import print_diagnostics, write_renderable, write_text
 from netcalc.diagnostics import SpecError
 
@@ -35,6 +35,7 @@ def analyze(
     output: OutputOption = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples in a batch, for totals of a batch.")] = 1,
     set: SetOption = None,
+    root: RootOption = None,
 ) -> None:
     """Print output sizes, parameters, MACs and FLOPs of a network, without JAX.
 
@@ -46,7 +47,7 @@ def analyze(
     from netcalc.spec.load import load_spec
 
     try:
-        graph = build(load_spec(spec, set or ()))
+        graph = build(load_spec(spec, set or (), root))
     except SpecError as error:
         print_diagnostics(error.diagnostics)
         if format is ReportFormat.json:

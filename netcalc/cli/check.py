@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netcalc.cli.options import SetOption
+from netcalc.cli.options import RootOption, SetOption
 from netcalc.cli.output import print_diagnostics, write_text
 from netcalc.diagnostics import SpecError
 
@@ -33,12 +33,13 @@ def check(
     ),
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail the check too.")] = False,
     set: SetOption = None,
+    root: RootOption = None,
 ) -> None:
     """Check specs: schema, shapes, design rules and budgets, without JAX.
 
     Exits with 1 if a spec has an error or misses a budget.
     """
-    found = [diagnostic for spec in specs for diagnostic in _check_one(spec, set or [])]
+    found = [diagnostic for spec in specs for diagnostic in _check_one(spec, set or [], root)]
     match format:
         case CheckFormat.full:
             print_diagnostics(found)
@@ -58,12 +59,12 @@ def check(
         write_text(f"{len(specs)} checked, no findings\n", None)
 
 
-def _check_one(spec: Path, overrides: list[str]) -> tuple[Diagnostic, ...]:
+def _check_one(spec: Path, overrides: list[str], root: Path | None) -> tuple[Diagnostic, ...]:
     from netcalc.checks.engine import check_graph
     from netcalc.graph import build
     from netcalc.spec.load import load_spec
 
     try:
-        return check_graph(build(load_spec(spec, overrides)))
+        return check_graph(build(load_spec(spec, overrides, root)))
     except SpecError as error:
         return error.diagnostics

@@ -15,6 +15,14 @@ SetOption = Annotated[
         "--set", metavar="KEY=VALUE", help="Replace a value of the spec, such as train.epochs=3. Repeatable."
     ),
 ]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="Folder that the spec's bases and imports may come from; by default the project around it.",
+    ),
+]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead of stdout.")
 ]

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from netcalc.cli.options import Device, DeviceOption, SetOption, SpecArgument
+from netcalc.cli.options import Device, DeviceOption, RootOption, SetOption, SpecArgument
 from netcalc.cli.output import console, write_text
 
 EXAMPLE = "netcalc train configs/lenet5.yaml --set train.epochs=3"
@@ -23,6 +23,7 @@ def train(
     device: DeviceOption = Device.auto,
     runs: Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder for run directories.")] = Path("runs"),
     set: SetOption = None,
+    root: RootOption = None,
 ) -> None:
     """Train a network on the data of its `train:` section.
 
@@ -32,7 +33,7 @@ def train(
     from netcalc.graph import build_complete
     from netcalc.spec.load import load_spec
 
-    graph = build_complete(load_spec(spec, set or ()))
+    graph = build_complete(load_spec(spec, set or (), root))
 
     import jax
 
