@@ -211,7 +211,8 @@ def _type(annotation: Any) -> Schema:
     members = typing.get_args(plain) if typing.get_origin(plain) in (typing.Union, types.UnionType) else ()
     if any(field_model(member) for member in members) and not _has_own_schema(annotation):
         return {"anyOf": [_type(member) for member in members]}
-    return _without_titles(TypeAdapter(annotation).json_schema())
+    schema: Schema = _without_titles(TypeAdapter(annotation).json_schema())
+    return schema
 
 
 def _unwrapped(annotation: Any) -> Any:
