@@ -40,6 +40,11 @@ def forward_macs(facts: Inferred) -> int:
     return sum(kernel.macs for kernel in facts.kernels)
 
 
+def padding_exact_macs(facts: Inferred) -> int:
+    """Return the MACs of one sample without taps that fall on padding: what XLA's cost analysis counts."""
+    return sum(kernel.macs - kernel.padding_macs for kernel in facts.kernels)
+
+
 def forward_flops(facts: Inferred) -> int:
     """Return the FLOPs of one sample: 2·MACs + elementwise, each transcendental counted as one."""
     return sum(2 * kernel.macs + kernel.flops for kernel in facts.kernels)

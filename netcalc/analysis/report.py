@@ -12,7 +12,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from netcalc.analysis.cost import ParamCount, count_params, forward_flops, forward_macs, has_kernel
+from netcalc.analysis.cost import (
+    ParamCount,
+    count_params,
+    forward_flops,
+    forward_macs,
+    has_kernel,
+    padding_exact_macs,
+)
+from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
+from netcalc.analysis.training import training_macs
 from netcalc.diagnostics import Diagnostic, Severity
 from netcalc.graph import Graph, Node
 from netcalc.layers.base import Inferred, TensorType
@@ -56,6 +65,33 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class Macs:
+    """Multiplies for one sample."""
+
+    forward: Unknown
+    padding_exact: Annotated[int | None, Field(description="forward, without taps that fall on padding")]
+    training: Annotated[int | None, Field(description="forward, weight gradients and input gradients")]
+
+
+@dataclass(frozen=True, slots=True)
+class AxisReach:
+    """The receptive field along one spatial axis, in positions of the network's input."""
+
+    size: float
+    stride: float
+    padding: Annotated[tuple[float, float], Field(description="how far it reaches before and behind the input")]
+    centre: Annotated[float, Field(description="middle of what output 0 sees")]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What part of the input an output position sees, over all paths; `aligned` if they agree."""
+
+    axes: tuple[AxisReach, ...]
+    aligned: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Activations:
     """The three counts that tools call activations, in elements of one sample."""
 
@@ -69,7 +105,7 @@ class Totals:
     """Sums over the network."""
 
     params: Params
-    macs: Forward
+    macs: Macs
     flops: Forward
     activations: Activations
 
@@ -94,8 +130,9 @@ class LayerReport:
     inputs: Annotated[tuple[str, ...], Field(description="names of the nodes or network inputs it reads")]
     output: Tensor | None
     params: Params
-    macs: Forward
+    macs: Macs
     flops: Forward
+    receptive_field: Annotated[Reach | None, Field(description="null where it is not known or has no meaning")]
     shares: Annotated[str | None, Field(description="the node whose parameters it uses, counted there")]
     train_only: Annotated[bool, Field(description="part of an auxiliary head: not in forward totals")]
 
@@ -139,6 +176,8 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
     nodes = tuple(graph.nodes.values())
     known = [(node, node.facts) for node in nodes if node.facts is not None]
     complete = len(known) == len(nodes)
+    training = training_macs(graph)
+    fields = receptive_fields(graph)
 
     def total(figure: Callable[[Node, Inferred], int]) -> int | None:
         return sum(figure(node, facts) for node, facts in known) if complete else None
@@ -155,7 +194,11 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
             total(lambda node, facts: count_params(node, facts).frozen),
             total(lambda node, facts: count_params(node, facts).state),
         ),
-        macs=Forward(inference(lambda _, facts: forward_macs(facts))),
+        macs=Macs(
+            inference(lambda _, facts: forward_macs(facts)),
+            inference(lambda _, facts: padding_exact_macs(facts)),
+            total(lambda node, _: training[node.name]),
+        ),
         flops=Forward(inference(lambda _, facts: forward_flops(facts))),
         activations=Activations(
             outputs_of("conv"),
@@ -170,7 +213,10 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
         outputs=tuple(_output(graph.nodes[name]) for name in graph.inference_outputs),
         batch=batch,
         totals=totals,
-        layers=tuple(_layer(node, node.name in graph.train_only) for node in nodes),
+        layers=tuple(
+            _layer(node, training.get(node.name), _reach(fields.get(node.name)), node.name in graph.train_only)
+            for node in nodes
+        ),
         diagnostics=_diagnostics(graph.diagnostics),
         complete=complete,
     )
@@ -179,7 +225,7 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
 def failed_report(diagnostics: Iterable[Diagnostic], batch: int = 1) -> Report:
     """Return the report of a spec that makes no graph: every figure unknown, the diagnostics say why."""
     unknown = Forward(None)
-    totals = Totals(Params(None, None, None), unknown, unknown, Activations(None, None, None))
+    totals = Totals(Params(None, None, None), Macs(None, None, None), unknown, Activations(None, None, None))
     return Report(FORMAT, None, (), (), batch, totals, (), _diagnostics(diagnostics), complete=False)
 
 
@@ -195,7 +241,7 @@ def _output(node: Node) -> NamedTensor:
     return NamedTensor(node.name, node.facts.output.shape, node.facts.output.dtype)
 
 
-def _layer(node: Node, train_only: bool) -> LayerReport:
+def _layer(node: Node, training: int | None, reach: Reach | None, train_only: bool) -> LayerReport:
     facts = node.facts
     span = node.spec.span
     count = None if facts is None else count_params(node, facts)
@@ -207,11 +253,29 @@ def _layer(node: Node, train_only: bool) -> LayerReport:
         inputs=node.inputs,
         output=None if facts is None else _tensor(facts.output),
         params=_params(count),
-        macs=Forward(None if facts is None else forward_macs(facts)),
+        macs=Macs(None, None, None)
+        if facts is None
+        else Macs(forward_macs(facts), padding_exact_macs(facts), training),
         flops=Forward(None if facts is None else forward_flops(facts)),
+        receptive_field=reach,
         shares=node.spec.share,
         train_only=train_only,
     )
+
+
+def _reach(field: ReceptiveField | None) -> Reach | None:
+    if field is None:
+        return None
+    axes = [
+        AxisReach(
+            float(axis.size),
+            float(axis.stride),
+            (float(axis.padding[0]), float(axis.padding[1])),
+            float(axis.centre),
+        )
+        for axis in field.axes
+    ]
+    return Reach(tuple(axes), field.aligned)
 
 
 def _tensor(type: TensorType) -> Tensor:

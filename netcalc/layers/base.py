@@ -79,14 +79,16 @@ class StateSpec:
 class Kernel:
     """One operation of the compiled layer, for one sample in inference, as cost analyses see it.
 
-    `macs` counts multiplies of convolutions and matrix products; `flops` the elementwise work beside them;
-    `transcendentals` how many of those flops are exp, tanh and the like, each counted as one.
+    `macs` counts multiplies of convolutions and matrix products, `padding_macs` how many of them fall on padding;
+    `flops` the elementwise work beside them; `transcendentals` how many of those flops are exp, tanh and the like,
+    each counted as one.
     """
 
     kind: Literal["conv", "gemm", "reduce", "window", "elementwise", "move", "scan"]
     macs: int = 0
     flops: int = 0
     transcendentals: int = 0
+    padding_macs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +122,18 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """All that is known of a layer once its inputs are."""
+    """All that is known of a layer once its inputs are.
+
+    `reach` tells which positions of the input an output sees: those of its `window` (its own, where there is
+    none), `all` of them, or `unknown` where positions are rearranged.
+    """
 
     output: TensorType
     params: Mapping[str, ParamSpec] = field(default_factory=lambda: _NOTHING)
     state: Mapping[str, StateSpec] = field(default_factory=lambda: _NOTHING)
     kernels: tuple[Kernel, ...] = ()
     window: tuple[WindowAxis, ...] = ()
+    reach: Literal["window", "all", "unknown"] = "window"
 
 
 class ShapeError(ValueError):

@@ -19,7 +19,7 @@ from netcalc.layers.base import (
     require_spatial,
 )
 from netcalc.layers.initializer import Initializer, initializer
-from netcalc.layers.window import Padding, Sizes, windows
+from netcalc.layers.window import Padding, Sizes, taps_on_input, windows
 
 
 class Conv(Layer):
@@ -59,7 +59,9 @@ class Conv(Layer):
                 fan_out=taps * self.filters // self.groups,
             )
         }
-        kernels = [Kernel("conv", macs=output.size * fan_in)]
+        macs = output.size * fan_in
+        on_input = math.prod(map(taps_on_input, window)) * self.filters * x.channels // self.groups
+        kernels = [Kernel("conv", macs=macs, padding_macs=macs - on_input)]
         if self.bias:
             params["bias"] = ParamSpec((self.filters,), "o", "bias", self.bias_init, fan_in, self.filters)
             kernels.append(Kernel("elementwise", flops=output.size))

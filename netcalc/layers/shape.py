@@ -15,4 +15,4 @@ class Flatten(Layer):
     def infer(self, *inputs: TensorType) -> Inferred:
         """One axis with every element."""
         (x,) = inputs
-        return Inferred(TensorType((x.size,)), kernels=(Kernel("move"),))
+        return Inferred(TensorType((x.size,)), kernels=(Kernel("move"),), reach="all")

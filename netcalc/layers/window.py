@@ -184,3 +184,15 @@ def valid_taps(axis: WindowAxis, *, padding_counts: bool) -> tuple[int, ...]:
         taps = range(start, start + axis.extent, axis.dilation)
         counts.append(sum(first <= tap < last for tap in taps))
     return tuple(counts)
+
+
+def taps_on_input(axis: WindowAxis) -> int:
+    """Return how many taps of all windows together fall on the input and not on padding, along one axis."""
+    low = axis.padding[0]
+    total = 0
+    for tap in range(0, axis.extent, axis.dilation):
+        # Window w reads position w·stride − low + tap.
+        first = max(0, -((tap - low) // axis.stride))
+        last = min(axis.output - 1, (axis.input - 1 + low - tap) // axis.stride)
+        total += max(0, last - first + 1)
+    return total

@@ -1,0 +1,134 @@
+"""Receptive fields: which part of the network's input an output position sees.
+
+Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019: the interval
+of input positions that output 0 sees, and how far it moves from one output to the next, followed through the
+graph. Where paths merge, the interval is the hull of theirs; paths are aligned if stride and centre agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from netcalc.graph import Graph, Node
+from netcalc.layers.base import WindowAxis
+
+
+@dataclass(frozen=True, slots=True)
+class AxisField:
+    """The receptive field along one spatial axis of the input, in input positions.
+
+    Output i sees the positions from first + i·stride to last + i·stride; those below 0 or beyond the input are
+    padding. `padding` is how far output 0 begins before the input and how far the last output ends behind it.
+    """
+
+    first: Fraction
+    last: Fraction
+    stride: Fraction
+    padding: tuple[Fraction, Fraction]
+
+    @property
+    def size(self) -> Fraction:
+        """Number of input positions that an output sees, padding included."""
+        return self.last - self.first + 1
+
+    @property
+    def centre(self) -> Fraction:
+        """The input position in the middle of what output 0 sees."""
+        return (self.first + self.last) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptiveField:
+    """The receptive field of a node, and whether all paths to it agree in stride and centre."""
+
+    axes: tuple[AxisField, ...]
+    aligned: bool
+
+
+_Span = tuple[Fraction, Fraction, Fraction]
+"""First, last and stride along one axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    spans: tuple[_Span, ...]
+    sides: tuple[int, ...]
+    """Output positions along each spatial axis of the input; 1 where the axis is gone."""
+    aligned: bool
+
+
+def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
+    """Return the receptive field of every node for which it is known; a network with one input only."""
+    if len(graph.inputs) != 1:
+        return {}
+    (shape,) = (type.shape for type in graph.inputs.values())
+    whole = shape[:-1]
+    if not whole:
+        return {}
+    one, zero = Fraction(1), Fraction(0)
+    seen: dict[str, _Seen | None] = {
+        name: _Seen(((zero, zero, one),) * len(whole), whole, True) for name in graph.inputs
+    }
+    found: dict[str, ReceptiveField] = {}
+    for node in graph.nodes.values():
+        sources = [seen[name] for name in node.inputs]
+        known = [source for source in sources if source is not None]
+        result = _after(node, _hull(known)) if known and len(known) == len(sources) else None
+        seen[node.name] = result
+        if result is not None:
+            found[node.name] = ReceptiveField(
+                tuple(
+                    AxisField(first, last, stride, (-first, last + (side - 1) * stride - (length - 1)))
+                    for (first, last, stride), side, length in zip(result.spans, result.sides, whole, strict=True)
+                ),
+                result.aligned,
+            )
+    return found
+
+
+def _hull(sources: Iterable[_Seen]) -> _Seen:
+    """Return what all sources together see."""
+    first, *others = sources
+    if not others:
+        return first
+    merged = []
+    aligned = all(source.aligned for source in (first, *others))
+    for axis in range(len(first.spans)):
+        spans = [source.spans[axis] for source in (first, *others)]
+        lengths = [source.sides[axis] for source in (first, *others)]
+        # A side of one position, such as a squeeze-excite gate, is broadcast: it has no stride of its own.
+        moving = [span for span, side in zip(spans, lengths, strict=True) if side > 1] or spans
+        centres = {start + end for start, end, _ in moving}
+        strides = {stride for *_, stride in moving}
+        aligned = aligned and len(centres) == 1 and len(strides) == 1
+        merged.append((min(s for s, _, _ in spans), max(e for _, e, _ in spans), max(strides)))
+    return _Seen(
+        tuple(merged), tuple(map(max, zip(*(source.sides for source in (first, *others)), strict=True))), aligned
+    )
+
+
+def _after(node: Node, source: _Seen) -> _Seen | None:
+    facts = node.facts
+    if facts is None or facts.reach == "unknown":
+        return None
+    if facts.reach == "all":
+        spans = (
+            (first, last + (side - 1) * stride, stride)
+            for (first, last, stride), side in zip(source.spans, source.sides, strict=True)
+        )
+        return _Seen(tuple(spans), (1,) * len(source.sides), source.aligned)
+    if not facts.window:
+        return source
+    if len(facts.window) != len(source.spans):
+        return None
+    pairs = list(zip(source.spans, facts.window, strict=True))
+    return _Seen(tuple(_slide(*pair) for pair in pairs), tuple(axis.output for _, axis in pairs), source.aligned)
+
+
+def _slide(span: _Span, axis: WindowAxis) -> _Span:
+    """Window w reads the positions from w·stride − leading padding over its extent."""
+    first, last, stride = span
+    low = axis.padding[0]
+    return first - low * stride, last + (axis.extent - 1 - low) * stride, stride * axis.stride
