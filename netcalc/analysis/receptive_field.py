@@ -78,14 +78,17 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
         result = _after(node, _hull(known)) if known and len(known) == len(sources) else None
         seen[node.name] = result
         if result is not None:
-            found[node.name] = ReceptiveField(
-                tuple(
-                    AxisField(first, last, stride, (-first, last + (side - 1) * stride - (length - 1)))
-                    for (first, last, stride), side, length in zip(result.spans, result.sides, whole, strict=True)
-                ),
-                result.aligned,
-            )
+            same = result is seen[node.inputs[0]] and node.inputs[0] in found
+            found[node.name] = found[node.inputs[0]] if same else _field(result, whole)
     return found
+
+
+def _field(seen: _Seen, whole: tuple[int, ...]) -> ReceptiveField:
+    axes = (
+        AxisField(first, last, stride, (-first, last + (side - 1) * stride - (length - 1)))
+        for (first, last, stride), side, length in zip(seen.spans, seen.sides, whole, strict=True)
+    )
+    return ReceptiveField(tuple(axes), seen.aligned)
 
 
 def _hull(sources: Iterable[_Seen]) -> _Seen:

@@ -7,7 +7,8 @@ diagnostic says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
@@ -168,7 +169,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data, ready for JSON."""
-        return asdict(self)
+        plain: dict[str, Any] = _plain(self)
+        return plain
 
 
 def analyze_graph(graph: Graph, batch: int = 1) -> Report:
@@ -177,7 +179,7 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
     known = [(node, node.facts) for node in nodes if node.facts is not None]
     complete = len(known) == len(nodes)
     training = training_macs(graph)
-    fields = receptive_fields(graph)
+    reaches = receptive_fields(graph)
 
     def total(figure: Callable[[Node, Inferred], int]) -> int | None:
         return sum(figure(node, facts) for node, facts in known) if complete else None
@@ -214,7 +216,7 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
         batch=batch,
         totals=totals,
         layers=tuple(
-            _layer(node, training.get(node.name), _reach(fields.get(node.name)), node.name in graph.train_only)
+            _layer(node, training.get(node.name), _reach(reaches.get(node.name)), node.name in graph.train_only)
             for node in nodes
         ),
         diagnostics=_diagnostics(graph.diagnostics),
@@ -233,6 +235,19 @@ def report_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of `Report.to_dict`; new keys may be added, none are taken away."""
     schema = TypeAdapter(Report).json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _plain(value: Any) -> Any:
+    """Return plain data; `dataclasses.asdict` copies every leaf, which takes most of a large report's time."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    names = _field_names(value.__class__)
+    return {name: _plain(getattr(value, name)) for name in names} if names else value
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 def _output(node: Node) -> NamedTensor:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netcalc.cli.options import OutputOption, RootOption, SetOption, SpecArgument
-from netcalc.cli.output import print_diagnostics, write_renderable, write_text
+from netcalc.cli.output import print_diagnostics, write_table, write_text
 from netcalc.diagnostics import SpecError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from netcalc.analysis.report import Report
 
 EXAMPLE = "netcalc analyze configs/lenet5.yaml --format json -o lenet5.json"
@@ -62,9 +64,9 @@ def analyze(
 def _write(report: Report, format: ReportFormat, output: Path | None) -> None:
     match format:
         case ReportFormat.table:
-            from netcalc.render.table import report_table
+            from netcalc.render.text import report_text
 
-            write_renderable(report_table(report), output)
+            write_table(report_text(report), lambda: _folded(report), output)
         case ReportFormat.markdown:
             from netcalc.render.markdown import report_markdown
 
@@ -77,3 +79,9 @@ def _write(report: Report, format: ReportFormat, output: Path | None) -> None:
             from netcalc.render.data import report_json
 
             write_text(report_json(report), output)
+
+
+def _folded(report: Report) -> RenderableType:
+    from netcalc.render.table import report_table
+
+    return report_table(report)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -44,19 +43,15 @@ def write_text(text: str, output: Path | None) -> None:
         raise CannotRunError(f"{output}: {error.strerror or error}") from None
 
 
-def write_renderable(renderable: RenderableType, output: Path | None) -> None:
-    """Print to stdout, or write to a file as plain text of unbounded width."""
-    if output is None:
+def write_table(text: str, folded: Callable[[], RenderableType], output: Path | None) -> None:
+    """Write a table as plain text, or print its folded form on a terminal too narrow for it."""
+    widest = max(map(len, text.splitlines()), default=0)
+    if output is None and sys.stdout.isatty() and console().width < widest:
         out = console()
-        with _stdout_may_fail(), out.capture() as captured:
-            out.print(renderable, crop=False)
-        write_text(_without_trailing_space(captured.get()), None)
+        with _stdout_may_fail():
+            out.print(folded())
         return
-    from rich.console import Console
-
-    text = io.StringIO()
-    Console(file=text, width=_UNBOUNDED, color_system=None, highlight=False).print(renderable, crop=False)
-    write_text(_without_trailing_space(text.getvalue()), output)
+    write_text(text, output)
 
 
 def finite(value: float) -> float | None:
@@ -86,10 +81,6 @@ def print_cannot_run(error: CannotRunError) -> None:
     out.print(f"error: {printable(str(error))}", style="bold red", soft_wrap=True)
     if error.help:
         out.print(f"help: {printable(error.help)}", soft_wrap=True)
-
-
-def _without_trailing_space(text: str) -> str:
-    return "".join(line.rstrip() + "\n" for line in text.splitlines())
 
 
 @contextmanager

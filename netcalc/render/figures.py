@@ -6,6 +6,8 @@ from netcalc.analysis.report import LayerReport, NamedTensor, Report
 from netcalc.units import format_shape
 
 COLUMNS = ("name", "type", "output", "params", "MACs")
+IS_TEXT = (True, True, False, False, False)
+"""Which columns are words, set flush left; the others are figures."""
 UNKNOWN = "?"
 
 

@@ -240,6 +240,8 @@ class _Expander:
     def _arguments(self, block: Block, item: _Item, scope: _Scope) -> dict[str, Value]:
         given = self._given(block, item, scope)
         values: dict[str, Value] = {"index": scope.names["index"]} if "index" in scope.names else {}
+        if given is None:
+            return values | dict.fromkeys(block.params, UNKNOWN)
         for name, default in block.params.items():
             if name in given:
                 tree = given[name]
@@ -256,7 +258,7 @@ class _Expander:
             values[name] = plain(tree) if known else UNKNOWN
         return values
 
-    def _given(self, block: Block, item: _Item, scope: _Scope) -> Mapping[str, YamlTree]:
+    def _given(self, block: Block, item: _Item, scope: _Scope) -> Mapping[str, YamlTree] | None:
         body = item.body
         if isinstance(body, YamlScalar) and body.value is None:
             return {}
@@ -264,7 +266,7 @@ class _Expander:
             message = f"the block `{block.name}` takes its parameters by name"
             help = f"write `{block.name}: {{{', '.join(f'{name}: ...' for name in block.params)}}}`"
             self._error("NC011", message, body.span, help)
-            return {}
+            return None
         for name in body.entries:
             if name not in block.params:
                 message = f"unknown parameter `{name}` of the block `{block.name}`"
