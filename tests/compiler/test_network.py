@@ -329,3 +329,34 @@ def test_gradient_is_the_slope(mixed):
     low, high = (loss(jax.tree.map(lambda p, d, s=s: p + s * d, params, direction))[0] for s in (-step, step))
     assert abs(slope) > 0.1
     np.testing.assert_allclose(slope, (high - low) / (2 * step), rtol=1e-2)
+
+
+def test_squeeze_and_excitation_scales_each_channel_of_each_sample():
+    net = network("""
+input: [4, 5, 3]
+layers:
+  - parallel:
+      branches:
+        map: []
+        gate: [global_avg_pool, {dense: 2}, relu, {dense: 3}, sigmoid]
+      merge: multiply
+""")
+    params, state = net.init(KEY)
+    x = random(2, 4, 5, 3)
+    y, _ = net.apply(params, state, x)
+    squeeze, excite = (params[f"parallel1.gate.dense{i}"] for i in (1, 2))
+    hidden = np.maximum(x.mean((1, 2)) @ squeeze["kernel"] + squeeze["bias"], 0)
+    gate = 1 / (1 + np.exp(-(hidden @ excite["kernel"] + excite["bias"])))
+    np.testing.assert_allclose(y, x * gate[:, None, None, :], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["prelu", "layer_scale", "layer_norm", "group_norm: 2"])
+def test_a_frozen_node_gets_no_gradient(kind):
+    net = network(
+        f"input: [3, 4]\nlayers: [{{{kind if ':' in kind else kind + ':'} , trainable: false}}, {{dense: 2}}]"
+    )
+    params, state = net.init(KEY)
+    gradients = jax.grad(lambda p: jnp.sum(net.apply(p, state, random(2, 3, 4))[0] ** 2))(params)
+    assert {name: any(map(np.any, jax.tree.leaves(own))) for name, own in gradients.items()} == {
+        name: name == "dense1" for name in params
+    }
