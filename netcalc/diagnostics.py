@@ -35,7 +35,7 @@ CODES: dict[str, str] = {
     # Whether layers fit their inputs.
     "NC100": "the input has the wrong number of axes",
     "NC101": "the kernel is larger than its input",
-    "NC102": "`groups` does not divide the channels",
+    "NC102": "`groups` or `pieces` does not divide the channels",
     "NC103": "the shapes at a merge do not agree",
     "NC104": "a field does not have one value per spatial axis",
     "NC105": "padding leaves pooling windows that see no input",

@@ -41,7 +41,7 @@ def redundant_bias(graph: Graph) -> Iterator[Finding]:
             continue
         if not node.spec.trainable:  # it subtracts the stored mean, which does not follow the bias
             continue
-        if any(spec.role == "bias" for spec in source.facts.params.values()) and source.kind != "batch_norm":
+        if "bias" in source.facts.params and "bias" in type(source.spec.layer).model_fields:
             message = f"the bias of `{source.name}` is cancelled by `{node.name}`"
             yield Finding(source, message, "set `bias: false`", "bias")
 

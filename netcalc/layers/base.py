@@ -156,6 +156,24 @@ class Layer(Fields):
         raise AssertionError(f"{type(self).__name__} has no shape rule")
 
 
+def require_divisor(field: str, divisor: int, number: int, what: str, *, common: int | None = None) -> None:
+    """Raise ShapeError unless the field's value divides the number; the help names divisors of `common`."""
+    if number % divisor:
+        common = number if common is None else common
+        found = _near(divisor, [d for d in range(1, min(common, 4096) + 1) if common % d == 0])
+        raise ShapeError(
+            "NC102",
+            field,
+            f"`{field}` ({divisor}) does not divide the {number} {what}",
+            help=f"use {', '.join(found[:-1])} or {found[-1]}" if found[1:] else "use 1",
+        )
+
+
+def _near(wanted: int, divisors: list[int]) -> list[str]:
+    """Return the twelve divisors nearest to the wanted one, in order."""
+    return [str(d) for d in sorted(sorted(divisors, key=lambda d: abs(d - wanted))[:12])]
+
+
 def require_spatial(x: TensorType, what: str) -> None:
     """Raise ShapeError unless x has one to three spatial axes before its channels."""
     if not 2 <= len(x.shape) <= 4:

@@ -14,8 +14,8 @@ from netcalc.layers.base import (
     Layer,
     ParamSpec,
     PositiveInt,
-    ShapeError,
     TensorType,
+    require_divisor,
     require_spatial,
 )
 from netcalc.layers.initializer import Initializer, initializer
@@ -68,18 +68,6 @@ class Conv(Layer):
         return Inferred(output, params, kernels=tuple(kernels), window=window)
 
     def _check_groups(self, channels: int) -> None:
-        for number, name in ((channels, "input channels"), (self.filters, "filters")):
-            if number % self.groups:
-                common = math.gcd(channels, self.filters)
-                divisors = _near(self.groups, [d for d in range(1, min(common, 4096) + 1) if common % d == 0])
-                raise ShapeError(
-                    "NC102",
-                    "groups",
-                    f"`groups` ({self.groups}) does not divide the {number} {name}",
-                    help=f"use {', '.join(divisors[:-1])} or {divisors[-1]}" if divisors[1:] else "use 1",
-                )
-
-
-def _near(wanted: int, divisors: list[int]) -> list[str]:
-    """Return the twelve divisors nearest to the wanted one, in order."""
-    return [str(d) for d in sorted(sorted(divisors, key=lambda d: abs(d - wanted))[:12])]
+        common = math.gcd(channels, self.filters)
+        require_divisor("groups", self.groups, channels, "input channels", common=common)
+        require_divisor("groups", self.groups, self.filters, "filters", common=common)

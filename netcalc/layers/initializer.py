@@ -101,6 +101,12 @@ Initializer: TypeAlias = Annotated[InitializerChoice, BeforeValidator(_expand), 
 
 
 @cache
+def constant(value: float) -> InitializerChoice:
+    """Return the initialiser that makes every element this value."""
+    return InitializerChoice(constant=Constant(value=value))
+
+
+@cache
 def initializer(name: str) -> InitializerChoice:
     """Return a named initialiser."""
     return InitializerChoice.model_validate(SHORTHANDS[name])

@@ -6,7 +6,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from netcalc.layers.base import Inferred, Layer, TensorType
+from netcalc.layers.base import Inferred, Layer, TensorType, require_spatial
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+"""A probability to drop; what is kept is divided by one minus it."""
 
 
 class Dropout(Layer):
@@ -18,7 +21,43 @@ class Dropout(Layer):
     kind: ClassVar[str] = "dropout"
     principal: ClassVar[str | None] = "rate"
 
-    rate: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.5, description="probability to drop a unit")
+    rate: Rate = Field(default=0.5, description="probability to drop a unit")
+
+    def infer(self, *inputs: TensorType) -> Inferred:
+        """Same shape, nothing to do at inference."""
+        (x,) = inputs
+        return Inferred(TensorType(x.shape))
+
+
+class SpatialDropout(Layer):
+    """Drop each whole channel of a sample with probability `rate` and scale the rest; identity at inference.
+
+    Tompson et al. 2015: neighbouring pixels are alike, so that dropping them one by one hides little.
+    """
+
+    kind: ClassVar[str] = "spatial_dropout"
+    principal: ClassVar[str | None] = "rate"
+
+    rate: Rate = Field(default=0.5, description="probability to drop a channel")
+
+    def infer(self, *inputs: TensorType) -> Inferred:
+        """Same shape, nothing to do at inference."""
+        (x,) = inputs
+        require_spatial(x, "spatial dropout")
+        return Inferred(TensorType(x.shape))
+
+
+class DropPath(Layer):
+    """Drop the whole sample with probability `rate` and scale the rest by 1 / (1 − rate); identity at inference.
+
+    Stochastic depth (Huang et al. 2016), one draw per sample: at the end of a residual body it leaves the shortcut
+    alone. The paper scales at inference instead of in training, and lets the rate grow with depth.
+    """
+
+    kind: ClassVar[str] = "drop_path"
+    principal: ClassVar[str | None] = "rate"
+
+    rate: Rate = Field(description="probability to drop a sample")
 
     def infer(self, *inputs: TensorType) -> Inferred:
         """Same shape, nothing to do at inference."""

@@ -52,6 +52,7 @@ class _Reader:
         self.tree = tree
         self.findings = Findings()
         self.substitution = Substitution(self.findings)
+        self.invalid: set[tuple[type[Fields], Span]] = set()
         self.params: Mapping[str, Value] = {}
 
     def read(self) -> NetworkSpec:
@@ -260,8 +261,12 @@ class _Reader:
         return None if tree is None else self._filled(model, tree, key)
 
     def _filled(self, model: type[F], tree: YamlTree, what: str, node: str = "") -> F | None:
+        place = model, tree.span
+        if place in self.invalid:  # reported already, for another repetition
+            return None
         result = validate(model, tree, what, node)
         if isinstance(result, list):
+            self.invalid.add(place)
             # What follows from an expression without a value is reported already, at the expression.
             unknown = self.substitution.unknown_in(tree)
             below = {"NC011": unknown}

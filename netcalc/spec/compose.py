@@ -90,6 +90,8 @@ class _Expander:
     known: dict[str, str] = field(default_factory=dict)
     """Full names of nodes, groups and inputs, with the node that each stands for."""
     spans: dict[str, Span] = field(default_factory=dict)
+    unread: set[Span] = field(default_factory=set)
+    """Where elements stand that are no nodes, so that repetition does not read them again."""
     expanded: int = 0
 
     def expand_list(self, tree: YamlTree, scope: _Scope, incoming: str | None, path: str, what: str) -> str | None:
@@ -100,10 +102,13 @@ class _Expander:
         counts: dict[str, int] = {}
         for index, element in enumerate(tree.items):
             self.substitution.spend(1, element.span)
-            item = self._read(element, counts, f"{path}/{index}", scope.library)
+            item = None
+            if element.span not in self.unread:
+                item = self._read(element, counts, f"{path}/{index}", scope.library)
             if item is not None:
                 incoming = self._expand(item, scope, incoming)
             else:
+                self.unread.add(element.span)
                 incoming = self._stand_in(element, scope, incoming)
         return incoming
 

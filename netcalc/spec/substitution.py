@@ -10,7 +10,7 @@ from netcalc.spec.expressions import ExpressionError, UnknownValueError, Value, 
 from netcalc.spec.findings import Findings
 from netcalc.spec.source import MAX_DEPTH, YamlDict, YamlList, YamlScalar, YamlTree
 
-MAX_WORK = 1_000_000
+MAX_WORK = 500_000
 """Values, and characters of expressions, that a spec may have read: a repeated node counts each time."""
 
 

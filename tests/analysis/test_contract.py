@@ -93,8 +93,8 @@ def test_the_contract_is_walked_whole() -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_reports_of_the_configs_follow_the_schema(cli: Cli, config: Path) -> None:
-    done = cli("analyze", config, "--format", "json")
+def test_reports_of_the_configs_follow_the_schema(here: Cli, config: Path) -> None:
+    done = here("analyze", config, "--format", "json")
     assert (done.stderr, done.code) == ("", 0)
     data = json.loads(done.stdout)
     SCHEMA.validate(data)
@@ -211,9 +211,9 @@ def test_a_spec_with_errors_still_gives_json(cli: Cli, tmp_path: Path) -> None:
         assert f"bad.yaml:{finding['line']}:{finding['column']}: error[{finding['code']}]" in done.stderr
 
 
-def test_a_misfit_gives_json_and_exit_code_1(cli: Cli, tmp_path: Path) -> None:
+def test_a_misfit_gives_json_and_exit_code_1(here: Cli, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(MISFIT)
-    done = cli("analyze", "spec.yaml", "-f", "json", cwd=tmp_path)
+    done = here("analyze", "spec.yaml", "-f", "json", cwd=tmp_path)
     assert done.code == 1
     assert json.loads(done.stdout) == as_data(MISFIT)
     assert "error[NC102]" in done.stderr

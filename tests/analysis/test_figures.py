@@ -36,9 +36,8 @@ def test_lenet5() -> None:
         0,
     )
     assert report.totals.macs.forward == 416_520
-    assert [layer.output.shape for layer in report.layers if layer.type in ("conv", "avg_pool") and layer.output] == [
-        (28, 28, 6), (14, 14, 6), (10, 10, 16), (5, 5, 16),
-    ]  # fmt: skip
+    maps = [layer.output for layer in report.layers if layer.type in ("conv", "avg_pool")]
+    assert [tensor and tensor.shape for tensor in maps] == [(28, 28, 6), (14, 14, 6), (10, 10, 16), (5, 5, 16)]
     # 2·MACs + biases (the outputs of layers with weights) + tanh (one each) + 2×2 average pooling.
     outputs = 4704 + 1600 + 120 + 84 + 10
     tanh, pooling = 4704 + 1600 + 120 + 84, 4 * (14 * 14 * 6 + 5 * 5 * 16)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from netcalc.cli.app import main
-from tests.conftest import ROOT, Cli, Finished, command_env
+from tests.conftest import Cli, Finished
 
 TINY = """\
 name: tiny
@@ -55,27 +51,3 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cli: Cli) -> Trained:
     printed = cli("train", folder / "tiny.yaml", "--runs", folder / "runs", "--device", "cpu")
     assert printed.code == 0, printed.stderr
     return Trained(folder / "runs" / "tiny-1", printed)
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run `netcalc` in this process: fast, and a crash is an exception that the test does not expect."""
-    for name in set(os.environ) - set(command_env()):
-        monkeypatch.delenv(name)
-    for name, value in command_env().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-
-    def run(
-        *args: object, env: dict[str, str | None] | None = None, cwd: Path = ROOT, timeout: float = 60
-    ) -> Finished:
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["netcalc", *map(str, args)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        seen = capsys.readouterr()
-        code = ended.value.code
-        return Finished(seen.out, seen.err, code if isinstance(code, int) else 0 if code is None else 1)
-
-    return run

@@ -67,30 +67,30 @@ def test_analyze_stride2(cli: Cli, golden) -> None:
     golden("analyze_stride2.txt", done.stdout)
 
 
-def test_analyze_shows_totals_of_a_batch(cli: Cli) -> None:
-    done = cli("analyze", LENET, "--batch", 32)
+def test_analyze_shows_totals_of_a_batch(here: Cli) -> None:
+    done = here("analyze", LENET, "--batch", 32)
     assert "416,520 a sample, 13,328,640 a batch of 32" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["analyze", "check"])
-def test_every_error_is_shown_with_its_place(cli: Cli, golden, tmp_path: Path, command: str) -> None:
+def test_every_error_is_shown_with_its_place(here: Cli, golden, tmp_path: Path, command: str) -> None:
     (tmp_path / "several.yaml").write_text(SEVERAL_ERRORS)
-    done = cli(command, "several.yaml", cwd=tmp_path)
+    done = here(command, "several.yaml", cwd=tmp_path)
     assert (done.stdout, done.code) == ("", 1)
     golden("several_errors.txt", done.stderr)
 
 
-def test_what_does_not_fit_is_unknown(cli: Cli, golden, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_unknown(here: Cli, golden, tmp_path: Path) -> None:
     (tmp_path / "misfit.yaml").write_text(DOES_NOT_FIT)
-    done = cli("analyze", "misfit.yaml", cwd=tmp_path)
+    done = here("analyze", "misfit.yaml", cwd=tmp_path)
     assert done.code == 1
     golden("misfit.txt", done.stdout)
     golden("misfit_errors.txt", done.stderr)
 
 
-def test_check_names_who_spends_most(cli: Cli, golden, tmp_path: Path) -> None:
+def test_check_names_who_spends_most(here: Cli, golden, tmp_path: Path) -> None:
     (tmp_path / "heavy.yaml").write_text(OVER_BUDGET)
-    done = cli("check", "heavy.yaml", cwd=tmp_path)
+    done = here("check", "heavy.yaml", cwd=tmp_path)
     assert (done.stdout, done.code) == ("", 1)
     golden("over_budget.txt", done.stderr)
 
@@ -103,17 +103,17 @@ def test_help_has_an_example_that_names_the_command(cli: Cli, name: str | None) 
     assert example.startswith(f"Example: netcalc {name or 'analyze'} ")
 
 
-def test_help_lists_every_command(cli: Cli) -> None:
-    words = cli("-h").stdout.split()
+def test_help_lists_every_command(here: Cli) -> None:
+    words = here("-h").stdout.split()
     assert set(COMMANDS) <= set(words)
 
 
-def test_examples_of_help_run(cli: Cli, tmp_path: Path) -> None:
+def test_examples_of_help_run(here: Cli, tmp_path: Path) -> None:
     for name in ("analyze", "check"):
-        (line,) = [line for line in cli(name, "--help").stdout.splitlines() if "Example:" in line]
+        (line,) = [line for line in here(name, "--help").stdout.splitlines() if "Example:" in line]
         words = line.split()[2:]
         shutil.copytree(ROOT / "configs", tmp_path / "configs", dirs_exist_ok=True)
-        done = cli(*words, cwd=tmp_path)
+        done = here(*words, cwd=tmp_path)
         assert (done.code, done.stderr) == (0, ""), words
 
 
@@ -123,10 +123,10 @@ def test_piped_output_does_not_depend_on_the_width_of_a_terminal(cli: Cli, golde
     golden("analyze_lenet5.txt", cli("analyze", LENET, env=env).stdout)
 
 
-def test_a_file_holds_what_stdout_would(cli: Cli, golden, tmp_path: Path) -> None:
+def test_a_file_holds_what_stdout_would(here: Cli, golden, tmp_path: Path) -> None:
     for format, suffix in (("table", "txt"), ("json", "json"), ("csv", "csv"), ("markdown", "md")):
         target = tmp_path / f"report.{suffix}"
-        done = cli("analyze", LENET, "-f", format, "-o", target)
+        done = here("analyze", LENET, "-f", format, "-o", target)
         assert (done.output, done.code) == ("", 0)
         golden(f"analyze_lenet5.{suffix}", target.read_text(encoding="utf-8"))
 

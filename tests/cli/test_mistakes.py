@@ -10,7 +10,13 @@ import pytest
 
 from tests.conftest import Cli, Finished
 
-GOOD = "name: good\ninput: [8, 8, 1]\nparams: {width: 4}\nlayers:\n  - {conv: {filters: $width, kernel: 3}, name: c1}\n"
+GOOD = """\
+name: good
+input: [8, 8, 1]
+params: {width: 4}
+layers:
+  - {conv: {filters: $width, kernel: 3}, name: c1}
+"""
 
 
 @pytest.fixture

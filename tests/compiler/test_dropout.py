@@ -59,6 +59,42 @@ def test_training_needs_a_key_only_where_something_is_drawn():
     assert np.all(dropped(0, key=None)[0] == 1)
 
 
+def trained(layer, shape, batch, key=KEY):
+    """Return what one layer makes of ones in training."""
+    net = compile_graph(build_complete(parse_spec(f"input: {list(shape)}\nlayers: [{layer}]")))
+    return np.array(net.apply({}, {}, np.ones((batch, *shape), "float32"), train=True, key=key)[0])
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(
+    ("kind", "shape", "batch", "shared"),
+    [
+        ("spatial_dropout", (3, 1000), 20, (1,)),
+        ("spatial_dropout", (2, 3, 1000), 20, (1, 2)),
+        ("spatial_dropout", (2, 1, 2, 1000), 20, (1, 2, 3)),
+        ("drop_path", (3,), 20_000, (1,)),
+        ("drop_path", (2, 2), 20_000, (1, 2)),
+        ("drop_path", (2, 2, 1), 20_000, (1, 2, 3)),
+    ],
+)
+def test_what_is_dropped_together_stands_or_falls_together(kind, shape, batch, shared, rate):
+    y = trained(f"{{{kind}: {rate}}}", shape, batch)
+    assert np.all(np.ptp(y, axis=shared) == 0)
+    draws = np.max(y, axis=shared)
+    np.testing.assert_allclose(draws[draws != 0], 1 / (1 - rate), rtol=1e-6)
+    assert abs(np.mean(draws == 0) - rate) < 5 * np.sqrt(rate * (1 - rate) / draws.size)
+    assert draws.ndim == 1 or np.any(draws[0] != draws[1])
+
+
+@pytest.mark.parametrize("kind", ["spatial_dropout", "drop_path"])
+def test_other_dropouts_need_a_key_in_training_alone(kind):
+    net = compile_graph(build_complete(parse_spec(f"input: [4, 3]\nlayers: [{{{kind}: 0.5}}]")))
+    x = np.ones((2, 4, 3), "float32")
+    assert np.array_equal(net.apply({}, {}, x)[0], x)
+    with pytest.raises(ValueError, match=f"`{kind}1` draws random numbers in training"):
+        net.apply({}, {}, x, train=True)
+
+
 def test_gradient_passes_what_was_kept():
     net = compile_graph(build_complete(parse_spec("input: [50]\nlayers: [{dropout: 0.25}]")))
 

@@ -300,7 +300,7 @@ def test_jit_changes_nothing(mixed, train):
 def test_vmap_over_networks_and_batches(mixed):
     net, _, state = mixed
     keys = jax.random.split(KEY, 3)
-    params = jax.vmap(lambda key: net.init(key)[0])(keys)
+    params, _ = jax.jit(jax.vmap(net.init))(keys)
     x = random(3, 2, 6, 6, 2)
     apply = jax.jit(lambda p, x: net.apply(p, state, x)[0])
     mapped = jax.vmap(apply)(params, x)
@@ -317,12 +317,46 @@ def test_gradient_is_the_slope(mixed):
     x, weights = random(2, 6, 6, 2), random(2, 3, seed=1)
 
     @jax.jit
+    @jax.value_and_grad
     def loss(params):
         return jnp.sum(net.apply(params, state, x, train=True, key=KEY)[0] * weights)
 
+    params = jax.tree.map(np.asarray, params)
     direction = jax.tree.map(lambda p: random(*p.shape, seed=2), params)
-    slope = sum(map(jnp.vdot, jax.tree.leaves(jax.grad(loss)(params)), jax.tree.leaves(direction)))
-    step = 1e-2
-    low, high = (loss(jax.tree.map(lambda p, d, s=s: p + s * d, params, direction)) for s in (-step, step))
+    _, gradient = loss(params)
+    slope = sum(map(np.vdot, jax.tree.leaves(gradient), jax.tree.leaves(direction)))
+    step = np.float32(1e-2)
+    low, high = (loss(jax.tree.map(lambda p, d, s=s: p + s * d, params, direction))[0] for s in (-step, step))
     assert abs(slope) > 0.1
     np.testing.assert_allclose(slope, (high - low) / (2 * step), rtol=1e-2)
+
+
+def test_squeeze_and_excitation_scales_each_channel_of_each_sample():
+    net = network("""
+input: [4, 5, 3]
+layers:
+  - parallel:
+      branches:
+        map: []
+        gate: [global_avg_pool, {dense: 2}, relu, {dense: 3}, sigmoid]
+      merge: multiply
+""")
+    params, state = net.init(KEY)
+    x = random(2, 4, 5, 3)
+    y, _ = net.apply(params, state, x)
+    squeeze, excite = (params[f"parallel1.gate.dense{i}"] for i in (1, 2))
+    hidden = np.maximum(x.mean((1, 2)) @ squeeze["kernel"] + squeeze["bias"], 0)
+    gate = 1 / (1 + np.exp(-(hidden @ excite["kernel"] + excite["bias"])))
+    np.testing.assert_allclose(y, x * gate[:, None, None, :], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["prelu", "layer_scale", "layer_norm", "group_norm: 2"])
+def test_a_frozen_node_gets_no_gradient(kind):
+    net = network(
+        f"input: [3, 4]\nlayers: [{{{kind if ':' in kind else kind + ':'} , trainable: false}}, {{dense: 2}}]"
+    )
+    params, state = net.init(KEY)
+    gradients = jax.grad(lambda p: jnp.sum(net.apply(p, state, random(2, 3, 4))[0] ** 2))(params)
+    assert {name: any(map(np.any, jax.tree.leaves(own))) for name, own in gradients.items()} == {
+        name: name == "dense1" for name in params
+    }

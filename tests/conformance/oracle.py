@@ -7,6 +7,7 @@ Arrays have a batch first and channels last.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -201,6 +202,148 @@ def batch_norm(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array)
     return Result(y, kept if train else {})
 
 
+def standardize(x: Array, apart: Callable[[tuple[int, ...]], object], epsilon: float) -> Array:
+    """(v − μ) / √(σ² + ε), with the statistics of all elements whose places `apart` does not tell apart."""
+    shared: dict[object, list[tuple[int, ...]]] = {}
+    for place in np.ndindex(x.shape):
+        shared.setdefault(apart(place), []).append(place)
+    y = np.zeros(x.shape)
+    for group in shared.values():
+        mean = sum(x[place] for place in group) / len(group)
+        variance = sum((x[place] - mean) ** 2 for place in group) / len(group)
+        for place in group:
+            y[place] = (x[place] - mean) / (variance + epsilon) ** 0.5
+    return y
+
+
+def scale_and_shift(y: Array, layer: Any, params: Arrays, per: Callable[[tuple[int, ...]], Any]) -> Result:
+    """γy + β, where `per` tells which γ and β an element has."""
+    assert set(params) == {name for name, on in (("scale", layer.scale), ("bias", layer.shift)) if on}
+    for place in np.ndindex(y.shape):
+        scale = params["scale"][per(place)] if layer.scale else 1.0
+        y[place] = y[place] * scale + (params["bias"][per(place)] if layer.shift else 0.0)
+    return Result(y, {})
+
+
+def layer_norm(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Statistics of a position, γ and β of a channel; or statistics of a sample, γ and β of an element."""
+    if layer.axes == "channels":
+        y = standardize(x, lambda place: place[:-1], layer.epsilon)
+        return scale_and_shift(y, layer, params, lambda place: place[-1])
+    return scale_and_shift(standardize(x, lambda p: p[0], layer.epsilon), layer, params, lambda p: p[1:])
+
+
+def group_norm(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Statistics of a sample and a group of channels that follow each other."""
+    size = x.shape[-1] // layer.groups
+    y = standardize(x, lambda place: (place[0], place[-1] // size), layer.epsilon)
+    return scale_and_shift(y, layer, params, lambda place: place[-1])
+
+
+def instance_norm(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Statistics of a sample and channel."""
+    y = standardize(x, lambda place: (place[0], place[-1]), layer.epsilon)
+    return scale_and_shift(y, layer, params, lambda place: place[-1])
+
+
+def rms_norm(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """x over the root of the mean of its squares, along the channels."""
+    y = np.zeros(x.shape)
+    for place in np.ndindex(x.shape[:-1]):
+        root = (sum(v**2 for v in x[place]) / x.shape[-1] + layer.epsilon) ** 0.5
+        for c, value in enumerate(x[place]):
+            y[*place, c] = value / root * (params["scale"][c] if layer.scale else 1.0)
+    return Result(y, {})
+
+
+def local_response_norm(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """a / (k + α Σ a²)^β over the neighbours; an even window reaches one further down than up."""
+    y = np.zeros(x.shape)
+    down = layer.size // 2
+    for *place, c in np.ndindex(x.shape):
+        near = [j for j in range(c - down, c - down + layer.size) if 0 <= j < x.shape[-1]]
+        total = sum(x[*place, j] ** 2 for j in near)
+        y[*place, c] = x[*place, c] / (layer.k + layer.alpha * total) ** layer.beta
+    return Result(y, {})
+
+
+def layer_scale(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """γx."""
+    y = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        y[place] = x[place] * params["scale"][place[-1]]
+    return Result(y, {})
+
+
+def prelu(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """v, or the slope times v if v is negative."""
+    y = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        slope = params["slope"][0 if layer.shared else place[-1]]
+        y[place] = x[place] if x[place] > 0 else slope * x[place]
+    return Result(y, {})
+
+
+def crelu(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """All positive parts, then all negative parts."""
+    y = np.zeros((*x.shape[:-1], 2 * x.shape[-1]))
+    for place in np.ndindex(x.shape[:-1]):
+        y[place] = [max(v, 0.0) for v in x[place]] + [max(-v, 0.0) for v in x[place]]
+    return Result(y, {})
+
+
+def maxout(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """y_j = the largest of channels jK to jK + K − 1."""
+    y = np.zeros((*x.shape[:-1], x.shape[-1] // layer.pieces))
+    for *place, j in np.ndindex(y.shape):
+        y[*place, j] = max(x[*place, j * layer.pieces + i] for i in range(layer.pieces))
+    return Result(y, {})
+
+
+def multiply(layer: Any, params: Arrays, state: Arrays, train: bool, *inputs: Array) -> Result:
+    """The product at each place; an input without that place, or without positions, gives the one it has."""
+    rank = max(x.ndim for x in inputs)
+    sides = [max(x.shape[axis] for x in inputs if x.ndim == rank) for axis in range(rank - 1)]
+    y = np.ones((*sides, max(x.shape[-1] for x in inputs)))
+    for place in np.ndindex(y.shape):
+        for x in inputs:
+            own = place if x.ndim == rank else (place[0], place[-1])
+            y[place] *= x[tuple(min(i, side - 1) for i, side in zip(own, x.shape, strict=True))]
+    return Result(y, {})
+
+
+def log_softmax(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """The logarithm of softmax, as the largest channel leaves it finite."""
+    y = np.zeros(x.shape)
+    for place in np.ndindex(x.shape[:-1]):
+        largest = max(x[place])
+        total = math.log(sum(math.exp(v - largest) for v in x[place]))
+        y[place] = [v - largest - total for v in x[place]]
+    return Result(y, {})
+
+
+def softplus(v: float) -> float:
+    """log(1 + e^v) for any v."""
+    return max(v, 0.0) + math.log1p(math.exp(-abs(v)))
+
+
+def logistic(v: float) -> float:
+    """1 / (1 + e^−v) for any v."""
+    return 0.5 + 0.5 * math.tanh(v / 2)
+
+
+def gelu(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """v times the probability that N(0, 1) is below v, or Hendrycks' approximation of it."""
+
+    def exact(v: float) -> float:
+        return v * math.erfc(-v / math.sqrt(2)) / 2
+
+    def approximate(v: float) -> float:
+        return v * logistic(2 * math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))
+
+    return Result(np.vectorize({"none": exact, "tanh": approximate}[layer.approximate], otypes=[float])(x), {})
+
+
 def softmax(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
     """e^x over its sum along the channels."""
     y = np.zeros(x.shape)
@@ -223,11 +366,12 @@ def concat(layer: Any, params: Arrays, state: Arrays, train: bool, *inputs: Arra
     return Result(y, {})
 
 
-def elementwise(function: Callable[..., float]) -> Callable[..., Result]:
-    """Return the oracle of a layer that is one function of an element, or of one from each input."""
+def elementwise(function: Callable[..., float], *fields: str) -> Callable[..., Result]:
+    """Return the oracle of a layer that is one function of an element, or of one from each input, and of fields."""
 
     def oracle(layer: Any, params: Arrays, state: Arrays, train: bool, *inputs: Array) -> Result:
-        return Result(np.vectorize(function, otypes=[float])(*inputs), {})
+        given = {name: getattr(layer, name) for name in fields}
+        return Result(np.vectorize(lambda *values: function(*values, **given), otypes=[float])(*inputs), {})
 
     return oracle
 
@@ -245,13 +389,41 @@ ORACLES: dict[str, Callable[..., Result]] = {
     "avg_pool": avg_pool,
     "global_avg_pool": global_avg_pool,
     "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
+    "rms_norm": rms_norm,
+    "local_response_norm": local_response_norm,
+    "layer_scale": layer_scale,
     "dropout": dropout,
+    "spatial_dropout": dropout,
+    "drop_path": dropout,
     "relu": elementwise(lambda v: v if v > 0 else 0.0),
     "tanh": elementwise(lambda v: (np.e**v - np.e**-v) / (np.e**v + np.e**-v)),
     "sigmoid": elementwise(lambda v: 1 / (1 + np.e**-v)),
+    "relu6": elementwise(lambda v: min(v, 6.0) if v > 0 else 0.0),
+    "leaky_relu": elementwise(lambda v, slope: v if v > 0 else slope * v, "slope"),
+    "prelu": prelu,
+    "abs": elementwise(lambda v: v if v > 0 else -v),
+    "crelu": crelu,
+    "maxout": maxout,
+    "hard_sigmoid": elementwise(lambda v: min(max(v / 6 + 0.5, 0.0), 1.0)),
+    "hard_swish": elementwise(lambda v: v * min(max(v / 6 + 0.5, 0.0), 1.0)),
+    "softsign": elementwise(lambda v: v / (1 + abs(v))),
+    "elu": elementwise(lambda v, alpha: v if v > 0 else alpha * (math.exp(v) - 1), "alpha"),
+    "selu": elementwise(lambda v: 1.05070099 * (v if v > 0 else 1.67326324 * (math.exp(v) - 1))),
+    "celu": elementwise(lambda v, alpha: v if v > 0 else alpha * (math.exp(v / alpha) - 1), "alpha"),
+    "softplus": elementwise(softplus),
+    "silu": elementwise(lambda v: v * logistic(v)),
+    "mish": elementwise(lambda v: v * math.tanh(softplus(v))),
+    "gelu": gelu,
     "softmax": softmax,
+    "log_softmax": log_softmax,
     "flatten": flatten,
     "add": elementwise(lambda *values: sum(values)),
     "concat": concat,
+    "multiply": multiply,
+    "maximum": elementwise(lambda *values: max(values)),
+    "average": elementwise(lambda *values: sum(values) / len(values)),
 }
 """By kind, with (layer, params, state, train, *inputs)."""

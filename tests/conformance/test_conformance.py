@@ -132,7 +132,7 @@ def test_gradients_are_finite_and_reach_everything(row, train):
 
 def is_random(row, train):
     """Tell whether the row draws random numbers; tests/compiler/test_dropout.py looks at what they do."""
-    return row.kind == "dropout" and train and row.node.spec.layer.rate > 0
+    return row.kind in ("dropout", "spatial_dropout", "drop_path") and train and row.node.spec.layer.rate > 0
 
 
 @pytest.mark.parametrize(

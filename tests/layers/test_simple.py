@@ -1,4 +1,4 @@
-"""Layers whose facts follow from the number of elements: dense, norm, activation, dropout, flatten."""
+"""Layers whose facts follow from the number of elements: dense, norms, activations, dropouts, scale, flatten."""
 
 import math
 
@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from netcalc.layers.activation import Relu, Sigmoid, Softmax, Tanh
-from netcalc.layers.base import TensorType
+from netcalc.layers.activation import Celu, Crelu, Elu, Gelu, LogSoftmax, Maxout, Prelu, Relu, Softmax
+from netcalc.layers.base import ShapeError, TensorType
 from netcalc.layers.catalog import LAYERS
 from netcalc.layers.conv import Conv
 from netcalc.layers.dense import Dense
-from netcalc.layers.norm import BatchNorm
-from netcalc.layers.regularizer import Dropout
+from netcalc.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm
+from netcalc.layers.regularizer import Dropout, DropPath, SpatialDropout
+from netcalc.layers.scale import LayerScale
 from netcalc.layers.shape import Flatten
 
 SHAPES = st.lists(st.integers(1, 6), min_size=1, max_size=4).map(tuple)
@@ -66,21 +67,120 @@ def test_batch_norm_keeps_two_statistics_and_at_most_two_parameters_per_channel(
     assert totals(facts) == [0, 2 * math.prod(shape), 0]
 
 
+def sizes(facts):
+    assert not facts.state
+    return {name: (p.shape, p.axes, p.role) for name, p in facts.params.items()}
+
+
+@given(SHAPES, st.booleans(), st.booleans())
+def test_other_norms_have_no_state_and_cost_their_statistics_too(shape, scale, shift):
+    x, size = TensorType(shape), math.prod(shape)
+    given = {"scale": scale, "shift": shift}
+
+    def params(shape, axes):
+        roles = (("scale", "scale", scale), ("bias", "bias", shift))
+        return {name: (shape, axes, role) for name, role, kept in roles if kept}
+
+    each = [
+        (LayerNorm(**given), params(shape[-1:], "o"), 5 + scale + shift),
+        (
+            LayerNorm(axes="all", **given),
+            params(shape, ["o", "wo", "hwo", "dhwo"][len(shape) - 1]),
+            5 + scale + shift,
+        ),
+        (GroupNorm(groups=shape[-1], **given), params(shape[-1:], "o"), 5),
+        (RmsNorm(scale=scale), {"scale": (shape[-1:], "o", "scale")} if scale else {}, 3 + scale),
+    ]
+    if len(shape) > 1:
+        each.append((InstanceNorm(**given), params(shape[-1:], "o"), 5))
+    for layer, expected, flops in each:
+        facts = layer.infer(x)
+        assert facts.output.shape == shape
+        assert sizes(facts) == expected
+        assert totals(facts) == [0, flops * size, 0]
+
+
+@given(SHAPES, st.integers(1, 9))
+def test_a_response_norm_costs_its_window_and_a_power(shape, size):
+    facts = LocalResponseNorm(size=size).infer(TensorType(shape))
+    assert facts.output.shape == shape
+    assert sizes(facts) == {}
+    assert totals(facts) == [0, (size + 5) * math.prod(shape), math.prod(shape)]
+
+
+PER_ELEMENT = {
+    **dict.fromkeys(["relu", "relu6", "leaky_relu", "abs", "hard_sigmoid"], (1, 0)),
+    **dict.fromkeys(["tanh", "sigmoid", "elu", "selu", "celu"], (1, 1)),
+    **dict.fromkeys(["hard_swish", "softsign"], (2, 0)),
+    "softplus": (2, 2),
+    "silu": (2, 1),
+    "gelu": (2, 1),
+    "mish": (4, 3),
+    "softmax": (3, 1),
+    "dropout": (0, 0),
+}
+"""FLOPs and transcendentals for each element, of layers without parameters."""
+
+
 @given(SHAPES)
 def test_activations_cost_by_the_element(shape):
     x, size = TensorType(shape), math.prod(shape)
-    expected = {
-        Relu: [0, size, 0],
-        Tanh: [0, size, size],
-        Sigmoid: [0, size, size],
-        Softmax: [0, 3 * size, size],
-        Dropout: [0, 0, 0],
-    }
-    for layer, costs in expected.items():
-        facts = layer().infer(x)
-        assert (facts.output.shape, totals(facts)) == (shape, costs)
-        assert not facts.params
-        assert not facts.state
+    for kind, (flops, transcendentals) in PER_ELEMENT.items():
+        facts = LAYERS[kind]().infer(x)
+        assert (facts.output.shape, totals(facts)) == (shape, [0, flops * size, transcendentals * size])
+        assert sizes(facts) == {}
+    positions = math.prod(shape[:-1])
+    assert totals(LogSoftmax().infer(x)) == [0, 3 * size + positions, size + positions]
+    assert totals(Softmax().infer(x)) == [0, 3 * size, size]
+    assert totals(Gelu(approximate="tanh").infer(x)) == [0, 4 * size, size]
+
+
+@given(SHAPES)
+def test_layers_with_a_factor_per_channel(shape):
+    x, size = TensorType(shape), math.prod(shape)
+    for layer, expected in (
+        (Prelu(), {"slope": (shape[-1:], "o", "slope")}),
+        (Prelu(shared=True), {"slope": ((1,), "o", "slope")}),
+        (LayerScale(), {"scale": (shape[-1:], "o", "scale")}),
+    ):
+        facts = layer.infer(x)
+        assert (facts.output.shape, sizes(facts), totals(facts)) == (shape, expected, [0, size, 0])
+
+
+@given(SHAPES)
+def test_crelu_doubles_the_channels(shape):
+    facts = Crelu().infer(TensorType(shape))
+    assert facts.output.shape == (*shape[:-1], 2 * shape[-1])
+    assert totals(facts) == [0, 2 * math.prod(shape), 0]
+
+
+@given(SHAPES, st.integers(1, 6))
+def test_maxout_divides_the_channels_it_compares(shape, pieces):
+    facts = Maxout(pieces=pieces).infer(TensorType((*shape, 2 * pieces)))
+    assert facts.output.shape == (*shape, 2)
+    assert totals(facts) == [0, math.prod(shape) * 2 * pieces, 0]
+
+
+@pytest.mark.parametrize(
+    ("layer", "field", "help"),
+    [
+        (Maxout(pieces=4), "pieces", "use 1, 2, 3 or 6"),
+        (Maxout(pieces=12), "pieces", "use 1, 2, 3 or 6"),
+        (GroupNorm(), "groups", "use 1, 2, 3 or 6"),
+    ],
+)
+def test_pieces_and_groups_must_divide_the_channels(layer, field, help):
+    with pytest.raises(ShapeError) as error:
+        layer.infer(TensorType((8, 8, 6)))
+    assert (error.value.code, error.value.field, error.value.help) == ("NC102", field, help)
+    assert str(error.value) == f"`{field}` ({getattr(layer, field)}) does not divide the 6 input channels"
+
+
+@pytest.mark.parametrize("layer", [InstanceNorm(), SpatialDropout()], ids=lambda layer: layer.kind)
+def test_layers_of_maps_refuse_a_vector(layer):
+    with pytest.raises(ShapeError) as error:
+        layer.infer(TensorType((6,)))
+    assert error.value.code == "NC100"
 
 
 @given(SHAPES)
@@ -105,6 +205,19 @@ def test_flatten_keeps_every_element(shape):
         (Dense, {"units": 2.0}),
         (Dense, {"units": False}),
         (Relu, {"alpha": 0.1}),
+        (SpatialDropout, {"rate": 1.0}),
+        (DropPath, {}),
+        (DropPath, {"rate": 1.0}),
+        (Elu, {"alpha": 0}),
+        (Celu, {"alpha": 0}),
+        (Gelu, {"approximate": "erf"}),
+        (Gelu, {"approximate": True}),
+        (Prelu, {"init": "zeros"}),
+        (Maxout, {}),
+        (Maxout, {"pieces": 0}),
+        (GroupNorm, {"groups": 0}),
+        (LayerNorm, {"axes": "spatial"}),
+        (LocalResponseNorm, {"k": 0}),
     ],
 )
 def test_values_out_of_range_or_of_another_type_are_refused(layer, fields):

@@ -373,5 +373,9 @@ def test_multiple_gives_the_widths_of_mobilenet_v2(width, channels):
     assert found == channels
 
 
+def test_multiple_goes_down_by_exactly_a_tenth():
+    assert evaluate("multiple(80, 72)", {}) == make_divisible(80, 72) == 72
+
+
 def test_multiple_is_by_eight_unless_told():
     assert evaluate("multiple(33)", {}) == evaluate("multiple(33, 8)", {}) == 32

@@ -1,13 +1,13 @@
 """Hostile specs, each in a process of its own: refused in bounded time and memory, with no signal."""
 
-import resource
 import subprocess
 import sys
 
 import pytest
 
 LOAD = """
-import sys
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
 from netcalc.diagnostics import SpecError
 from netcalc.spec.load import load_spec
 try:
@@ -26,11 +26,10 @@ def outcome(tmp_path, text):
     file = tmp_path / "hostile.yaml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(file)],
+        [sys.executable, "-c", LOAD, str(file), str(MEMORY_BYTES)],
         capture_output=True,
         text=True,
         timeout=SECONDS,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES)),
     )
     assert done.returncode >= 0, f"ended by signal {-done.returncode}"
     assert done.returncode == 0, done.stderr[-2000:]
@@ -76,11 +75,19 @@ HOSTILE = {
         small("  - {repeat: 10000, sequence: [" + "{relu: , when: false}, " * 2_000 + "]}"),
         "NC005",
     ),
+    "repeats of what cannot be read": (
+        small("  - {repeat: 10000, sequence: [&x nolayer" + ", *x" * 10_000 + "]}"),
+        "NC013 NC005",
+    ),
     "repeated long list": (
         small(f"  - {{conv: {{filters: 1, kernel: [{'1, ' * 100_000}]}}, repeat: 10000}}"),
         "NC005",
     ),
     "repeated long text": (small("  - {dense: '" + "$(1)" * 100_000 + "', repeat: 10000}"), "NC015"),
+    "eighty thousand errors": (
+        small("  - {repeat: 10000, sequence: [&x {conv: {filter: 1, kernal: 3}}" + ", *x" * 7 + "]}"),
+        "NC012 NC012 NC010 NC010",
+    ),
     "repeated error": (small("  - {conv: {filter: 1}, repeat: 10000}"), "NC012 NC012 NC010"),
     "repeats beside many params": (
         small("  - {relu: , repeat: 10000}", "{" + ", ".join(f"p{i}: 1" for i in range(100_000)) + "}"),
@@ -100,7 +107,7 @@ HOSTILE = {
         "NC011",
     ),
     "a bad parameter in every layer": (
-        small("  - conv: {filters: 1, kernel: [$p, 1]}\n" * 10_000, "{p: $q}"),
+        small("  - conv: {filters: 1, kernel: [$p, 1]}\n" * 5_000, "{p: $q}"),
         "NC015",
     ),
 }

@@ -166,8 +166,9 @@ def test_a_field_of_the_optimizer_however_it_is_written(written):
     assert found.chosen.beta1 == (0.5 if "beta1" in written else 0.9)
 
 
-def test_naming_another_optimizer_chooses_it():
-    found = spec("train.optimizer.momentum.learning_rate=0.1").train.optimizer
+@pytest.mark.parametrize("written", ["adam", "{adam: {beta1: 0.5}}", "{momentum: {learning_rate: 7}}"])
+def test_naming_an_optimizer_chooses_it(written):
+    found = spec(f"train.optimizer={written}", "train.optimizer.momentum.learning_rate=0.1").train.optimizer
     assert (found.kind, found.chosen.learning_rate, found.chosen.momentum) == ("momentum", 0.1, 0.9)
 
 

@@ -20,6 +20,29 @@ def lower_add(
     return functools.reduce(operator.add, inputs), {}
 
 
+def lower_average(
+    node: Node, params: Arrays, state: Arrays, /, *inputs: jax.Array, ctx: Context
+) -> tuple[jax.Array, Arrays]:
+    """Elementwise mean."""
+    return functools.reduce(operator.add, inputs) / len(inputs), {}
+
+
+def lower_maximum(
+    node: Node, params: Arrays, state: Arrays, /, *inputs: jax.Array, ctx: Context
+) -> tuple[jax.Array, Arrays]:
+    """Elementwise maximum."""
+    return functools.reduce(jnp.maximum, inputs), {}
+
+
+def lower_multiply(
+    node: Node, params: Arrays, state: Arrays, /, *inputs: jax.Array, ctx: Context
+) -> tuple[jax.Array, Arrays]:
+    """Elementwise product; a vector of channels gets axes of length 1 after the batch."""
+    rank = max(x.ndim for x in inputs)
+    maps = [jnp.reshape(x, (x.shape[0], *[1] * (rank - x.ndim), *x.shape[1:])) for x in inputs]
+    return functools.reduce(operator.mul, maps), {}
+
+
 def lower_concat(
     node: Node, params: Arrays, state: Arrays, /, *inputs: jax.Array, ctx: Context
 ) -> tuple[jax.Array, Arrays]:

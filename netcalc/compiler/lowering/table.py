@@ -2,23 +2,76 @@
 
 from __future__ import annotations
 
-from netcalc.compiler.lowering.activation import lower_relu, lower_sigmoid, lower_softmax, lower_tanh
+from netcalc.compiler.lowering.activation import (
+    lower_abs,
+    lower_celu,
+    lower_crelu,
+    lower_elu,
+    lower_gelu,
+    lower_hard_sigmoid,
+    lower_hard_swish,
+    lower_leaky_relu,
+    lower_log_softmax,
+    lower_maxout,
+    lower_mish,
+    lower_prelu,
+    lower_relu,
+    lower_relu6,
+    lower_selu,
+    lower_sigmoid,
+    lower_silu,
+    lower_softmax,
+    lower_softplus,
+    lower_softsign,
+    lower_tanh,
+)
 from netcalc.compiler.lowering.conv import lower_conv
 from netcalc.compiler.lowering.dense import lower_dense
-from netcalc.compiler.lowering.merge import lower_add, lower_concat
-from netcalc.compiler.lowering.norm import lower_batch_norm
+from netcalc.compiler.lowering.merge import lower_add, lower_average, lower_concat, lower_maximum, lower_multiply
+from netcalc.compiler.lowering.norm import (
+    lower_batch_norm,
+    lower_group_norm,
+    lower_instance_norm,
+    lower_layer_norm,
+    lower_local_response_norm,
+    lower_rms_norm,
+)
 from netcalc.compiler.lowering.pool import lower_avg_pool, lower_global_avg_pool, lower_max_pool
-from netcalc.compiler.lowering.regularizer import lower_dropout
+from netcalc.compiler.lowering.regularizer import lower_drop_path, lower_dropout, lower_spatial_dropout
+from netcalc.compiler.lowering.scale import lower_layer_scale
 from netcalc.compiler.lowering.shape import lower_flatten
 from netcalc.compiler.lowering.signature import Lowering
-from netcalc.layers.activation import Relu, Sigmoid, Softmax, Tanh
+from netcalc.layers.activation import (
+    Abs,
+    Celu,
+    Crelu,
+    Elu,
+    Gelu,
+    HardSigmoid,
+    HardSwish,
+    LeakyRelu,
+    LogSoftmax,
+    Maxout,
+    Mish,
+    Prelu,
+    Relu,
+    Relu6,
+    Selu,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 from netcalc.layers.base import Layer
 from netcalc.layers.conv import Conv
 from netcalc.layers.dense import Dense
-from netcalc.layers.merge import Add, Concat
-from netcalc.layers.norm import BatchNorm
+from netcalc.layers.merge import Add, Average, Concat, Maximum, Multiply
+from netcalc.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm
 from netcalc.layers.pool import AvgPool, GlobalAvgPool, MaxPool
-from netcalc.layers.regularizer import Dropout
+from netcalc.layers.regularizer import Dropout, DropPath, SpatialDropout
+from netcalc.layers.scale import LayerScale
 from netcalc.layers.shape import Flatten
 
 LOWERINGS: dict[type[Layer], Lowering] = {
@@ -28,12 +81,40 @@ LOWERINGS: dict[type[Layer], Lowering] = {
     AvgPool: lower_avg_pool,
     GlobalAvgPool: lower_global_avg_pool,
     BatchNorm: lower_batch_norm,
+    LayerNorm: lower_layer_norm,
+    GroupNorm: lower_group_norm,
+    InstanceNorm: lower_instance_norm,
+    RmsNorm: lower_rms_norm,
+    LocalResponseNorm: lower_local_response_norm,
+    LayerScale: lower_layer_scale,
     Dropout: lower_dropout,
+    SpatialDropout: lower_spatial_dropout,
+    DropPath: lower_drop_path,
     Relu: lower_relu,
+    Relu6: lower_relu6,
+    LeakyRelu: lower_leaky_relu,
+    Prelu: lower_prelu,
+    Abs: lower_abs,
+    Crelu: lower_crelu,
+    Maxout: lower_maxout,
+    HardSigmoid: lower_hard_sigmoid,
+    HardSwish: lower_hard_swish,
+    Softsign: lower_softsign,
     Tanh: lower_tanh,
     Sigmoid: lower_sigmoid,
+    Elu: lower_elu,
+    Selu: lower_selu,
+    Celu: lower_celu,
+    Softplus: lower_softplus,
+    Silu: lower_silu,
+    Mish: lower_mish,
+    Gelu: lower_gelu,
     Softmax: lower_softmax,
+    LogSoftmax: lower_log_softmax,
     Flatten: lower_flatten,
     Add: lower_add,
     Concat: lower_concat,
+    Multiply: lower_multiply,
+    Maximum: lower_maximum,
+    Average: lower_average,
 }

@@ -1,0 +1,1 @@
+"""Rules, budgets and the command that runs them."""

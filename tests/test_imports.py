@@ -1,0 +1,84 @@
+"""What is imported: the calculator needs no array library, and `import netcalc` next to nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, command_env
+
+HEAVY = ["jax", "jaxlib", "numpy", "optax", "matplotlib", "PIL", "safetensors"]
+
+RUN = """
+import json, os, sys
+sys.argv = ["netcalc", *json.loads(sys.argv[1])]
+from netcalc.cli.app import main
+code = 0
+try:
+    main()
+except SystemExit as end:
+    code = end.code or 0
+sys.stdout.flush()
+print()
+print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def imported_by(code: str, *args: str) -> list[object]:
+    """Run Python code in a fresh process and return the JSON of its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args],
+        cwd=ROOT, env=command_env(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: list[object] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["analyze", "configs/lenet5.yaml"],
+        *[["analyze", "configs/lenet5.yaml", "-f", format] for format in ("json", "csv", "markdown")],
+        ["check", "configs/lenet5.yaml", "configs/lecture/stride2.yaml"],
+        *[["check", "configs/lenet5.yaml", "-f", format] for format in ("json", "concise")],
+        ["--help"],
+        ["--version"],
+        *[[name, "--help"] for name in ("analyze", "check", "train", "evaluate", "predict")],
+    ],
+    ids=" ".join,
+)
+def test_commands_that_compute_nothing_import_no_array_library(words: list[str]) -> None:
+    code, names = imported_by(RUN, json.dumps(words))
+    assert code == 0
+    assert isinstance(names, list)
+    assert {"netcalc", "typer"} <= set(names)
+    assert not set(HEAVY) & set(names)
+
+
+def test_errors_import_no_array_library() -> None:
+    words = ["train", "configs/lenet5.yaml", "--set", "layers.c1.kernel=99"]
+    code, names = imported_by(RUN, json.dumps(words))
+    assert code == 1
+    assert isinstance(names, list)
+    assert not set(HEAVY) & set(names)
+
+
+def test_import_netcalc_imports_next_to_nothing() -> None:
+    code = "import json, sys, netcalc; print(json.dumps(sorted(m.partition('.')[0] for m in sys.modules)))"
+    names = set(imported_by(code))
+    assert "netcalc" in names
+    assert not names & {"pydantic", "pydantic_core", "rich", "typer", "click", "yaml", *HEAVY}
+
+
+def test_names_of_the_library_come_when_they_are_used() -> None:
+    code = (
+        "import json, sys, netcalc; netcalc.{name}; "
+        "print(json.dumps(sorted({{m.partition('.')[0] for m in sys.modules}})))"
+    )
+    for name in ("load", "analyze", "check", "compile", "Graph", "Report", "SpecError", "Diagnostic"):
+        assert not set(imported_by(code.format(name=name))) & set(HEAVY), name
+    assert "jax" in imported_by(code.format(name="Network"))
