@@ -44,16 +44,19 @@ class TensorType:
 class ParamSpec:
     """A parameter to allocate: its shape, what each axis means, and how it starts.
 
-    `role` decides what regularisation applies to; fan_in and fan_out scale the initialiser.
+    `role` decides what regularisation applies to; fan_in and fan_out scale the initialiser. A parameter with an
+    axis "g" holds one map for each gate of a recurrent layer: each is drawn on its own, from `gate_inits` where
+    gates differ.
     """
 
     shape: tuple[int, ...]
-    axes: str  # "hwio", "io", "o": the order that torch and ONNX layouts are derived from
+    axes: str  # "hwio", "io", "igo", "o": the order that torch and ONNX layouts are derived from
     role: Literal["weight", "bias", "scale", "slope"]
     init: Initializer
     fan_in: int = 0
     fan_out: int = 0
     dtype: str = "float32"
+    gate_inits: tuple[Initializer, ...] = ()
 
     @property
     def size(self) -> int:
