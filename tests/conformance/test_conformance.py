@@ -131,8 +131,10 @@ def test_gradients_are_finite_and_reach_everything(row, train):
 
 
 def is_random(row, train):
-    """Tell whether the row draws random numbers; tests/compiler/test_dropout.py looks at what they do."""
-    return row.kind == "dropout" and train and row.node.spec.layer.rate > 0
+    """Tell whether the row draws numbers that matter; tests/compiler has tests of what they do."""
+    layer = row.node.spec.layer
+    matters = {"dropout": lambda: layer.rate > 0, "stochastic_pool": lambda: layer.alpha < 1}
+    return train and row.kind in matters and matters[row.kind]()
 
 
 @pytest.mark.parametrize(
