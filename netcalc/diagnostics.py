@@ -39,6 +39,8 @@ CODES: dict[str, str] = {
     "NC103": "the shapes at a merge do not agree",
     "NC104": "a field does not have one value per spatial axis",
     "NC105": "padding leaves pooling windows that see no input",
+    "NC106": "a reshape does not keep the number of elements",
+    "NC107": "a slice, a crop or padding leaves nothing of a map, or reaches beyond it",
     # Whether the data fit the network.
     "NC200": "the spec has no `train:` section to train by",
     "NC201": "the data do not have the shape of the network's input",

@@ -41,7 +41,9 @@ def redundant_bias(graph: Graph) -> Iterator[Finding]:
             continue
         if not node.spec.trainable:  # it subtracts the stored mean, which does not follow the bias
             continue
-        if "bias" in source.facts.params and "bias" in type(source.spec.layer).model_fields:
+        layer = source.spec.layer
+        added = any(spec.role == "bias" and spec.axes == "o" for spec in source.facts.params.values())
+        if added and "bias" in type(layer).model_fields:
             message = f"the bias of `{source.name}` is cancelled by `{node.name}`"
             yield Finding(source, message, "set `bias: false`", "bias")
 
@@ -62,7 +64,7 @@ def dropped_pixels(graph: Graph) -> Iterator[Finding]:
     """
     for node in graph.nodes.values():
         window = () if node.facts is None else node.facts.window
-        lost = [max(0, axis.unused - axis.padding[1]) for axis in window]
+        lost = [max(0, axis.unused - max(0, axis.padding[1])) for axis in window]
         if any(lost):
             sides = format_shape(tuple(axis.input for axis in window))
             message = f"the stride of `{node.name}` drops {max(lost)} of the last pixels of its {sides} input"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 from netcalc.compiler.context import named_key
 from netcalc.graph import Graph
 from netcalc.layers.base import ParamSpec
-from netcalc.layers.initializer import Constant, Normal, Uniform, VarianceScaling
+from netcalc.layers.initializer import Constant, Normal, Orthogonal, Uniform, VarianceScaling
 
 Params = dict[str, dict[str, jax.Array]]
 State = dict[str, dict[str, jax.Array]]
@@ -38,6 +39,8 @@ def initial_state(graph: Graph) -> State:
 
 def draw(spec: ParamSpec, key: jax.Array) -> jax.Array:
     """Return one parameter's initial values."""
+    if "g" in spec.axes:
+        return _by_gate(spec, key)
     match spec.init.chosen:
         case Constant(value=value):
             return jnp.full(spec.shape, value, spec.dtype)
@@ -52,4 +55,18 @@ def draw(spec: ParamSpec, key: jax.Array) -> jax.Array:
                 return std * jax.random.normal(key, spec.shape, spec.dtype)
             limit = math.sqrt(3.0) * std  # uniform[−a, a] has variance a²/3
             return jax.random.uniform(key, spec.shape, spec.dtype, -limit, limit)
+        case Orthogonal(gain=gain):
+            rows, columns = math.prod(spec.shape[:-1]), spec.shape[-1]
+            matrix = jax.random.orthogonal(key, rows, (), spec.dtype, columns)
+            return gain * matrix.reshape(spec.shape)
     raise AssertionError(f"no rule draws {spec.init.kind}")
+
+
+def _by_gate(spec: ParamSpec, key: jax.Array) -> jax.Array:
+    at = spec.axes.index("g")
+    inits = spec.gate_inits or (spec.init,) * spec.shape[at]
+    one = replace(
+        spec, shape=spec.shape[:at] + spec.shape[at + 1 :], axes=spec.axes.replace("g", ""), gate_inits=()
+    )
+    gates = [draw(replace(one, init=init), jax.random.fold_in(key, gate)) for gate, init in enumerate(inits)]
+    return jnp.stack(gates, axis=at)

@@ -99,7 +99,7 @@ class Maxout(Layer):
     def infer(self, *inputs: TensorType) -> Inferred:
         """One K-th of the channels; K FLOPs per output, as in a max pool of K elements."""
         (x,) = inputs
-        require_divisor("pieces", self.pieces, x.channels, "input channels")
+        require_divisor("pieces", self.pieces, (x.channels, "input channels"))
         output = TensorType((*x.sides, x.channels // self.pieces))
         return Inferred(output, kernels=(Kernel("reduce", flops=x.size),))
 

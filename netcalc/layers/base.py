@@ -44,16 +44,19 @@ class TensorType:
 class ParamSpec:
     """A parameter to allocate: its shape, what each axis means, and how it starts.
 
-    `role` decides what regularisation applies to; fan_in and fan_out scale the initialiser.
+    `role` decides what regularisation applies to; fan_in and fan_out scale the initialiser. A parameter with an
+    axis "g" holds one map for each gate of a recurrent layer: each is drawn on its own, from `gate_inits` where
+    gates differ.
     """
 
     shape: tuple[int, ...]
-    axes: str  # "hwio", "io", "o": the order that torch and ONNX layouts are derived from
+    axes: str  # "hwio", "io", "igo", "o": the order that torch and ONNX layouts are derived from
     role: Literal["weight", "bias", "scale", "slope"]
     init: Initializer
     fan_in: int = 0
     fan_out: int = 0
     dtype: str = "float32"
+    gate_inits: tuple[Initializer, ...] = ()
 
     @property
     def size(self) -> int:
@@ -156,17 +159,18 @@ class Layer(Fields):
         raise AssertionError(f"{type(self).__name__} has no shape rule")
 
 
-def require_divisor(field: str, divisor: int, number: int, what: str, *, common: int | None = None) -> None:
-    """Raise ShapeError unless the field's value divides the number; the help names divisors of `common`."""
-    if number % divisor:
-        common = number if common is None else common
-        found = _near(divisor, [d for d in range(1, min(common, 4096) + 1) if common % d == 0])
-        raise ShapeError(
-            "NC102",
-            field,
-            f"`{field}` ({divisor}) does not divide the {number} {what}",
-            help=f"use {', '.join(found[:-1])} or {found[-1]}" if found[1:] else "use 1",
-        )
+def require_divisor(field: str, divisor: int, *divided: tuple[int, str]) -> None:
+    """Raise ShapeError, with the nearest divisors, unless the field divides each number, given with its name."""
+    common = math.gcd(*(number for number, _ in divided))
+    for number, name in divided:
+        if number % divisor:
+            found = _near(divisor, [d for d in range(1, min(common, 4096) + 1) if common % d == 0])
+            raise ShapeError(
+                "NC102",
+                field,
+                f"`{field}` ({divisor}) does not divide the {number} {name}",
+                help=f"use {', '.join(found[:-1])} or {found[-1]}" if found[1:] else "use 1",
+            )
 
 
 def _near(wanted: int, divisors: list[int]) -> list[str]:

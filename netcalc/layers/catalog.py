@@ -26,21 +26,27 @@ from netcalc.layers.activation import (
     Tanh,
 )
 from netcalc.layers.base import Layer
-from netcalc.layers.conv import Conv
+from netcalc.layers.conv import Conv, ConvTranspose, DepthwiseConv
 from netcalc.layers.dense import Dense
 from netcalc.layers.merge import Add, Average, Concat, Maximum, Multiply
 from netcalc.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm
-from netcalc.layers.pool import AvgPool, GlobalAvgPool, MaxPool
+from netcalc.layers.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, StochasticPool
+from netcalc.layers.recurrent import Gru, Lstm
 from netcalc.layers.regularizer import Dropout, DropPath, SpatialDropout
 from netcalc.layers.scale import LayerScale
-from netcalc.layers.shape import Flatten
+from netcalc.layers.shape import ChannelShuffle, Crop, Flatten, Pad, Reshape, Slice, Upsample
 
 _CLASSES: tuple[type[Layer], ...] = (
     Conv,
+    DepthwiseConv,
+    ConvTranspose,
     Dense,
     MaxPool,
     AvgPool,
+    StochasticPool,
+    AdaptiveAvgPool,
     GlobalAvgPool,
+    GlobalMaxPool,
     BatchNorm,
     LayerNorm,
     GroupNorm,
@@ -72,7 +78,15 @@ _CLASSES: tuple[type[Layer], ...] = (
     Gelu,
     Softmax,
     LogSoftmax,
+    Lstm,
+    Gru,
     Flatten,
+    Reshape,
+    Pad,
+    Crop,
+    Slice,
+    ChannelShuffle,
+    Upsample,
     Add,
     Concat,
     Multiply,

@@ -45,6 +45,16 @@ class VarianceScaling(Fields):
     distribution: Literal["normal", "uniform"] = Field(description="Gaussian, or uniform of the same variance")
 
 
+class Orthogonal(Fields):
+    """A random orthogonal matrix times a gain (Saxe et al. 2014): all singular values equal the gain.
+
+    The matrix has the outputs as columns and everything else as rows; a parameter of several gates has one each.
+    """
+
+    principal: ClassVar[str | None] = "gain"
+    gain: PositiveFloat = Field(default=1.0, description="what the orthogonal matrix is multiplied by")
+
+
 class InitializerChoice(OneOf):
     """The initialisers that take values of their own."""
 
@@ -52,6 +62,7 @@ class InitializerChoice(OneOf):
     uniform: Uniform | None = Field(default=None, description="uniform on [low, high]")
     normal: Normal | None = Field(default=None, description="Gaussian N(mean, std²)")
     variance_scaling: VarianceScaling | None = Field(default=None, description="variance scale / fan")
+    orthogonal: Orthogonal | None = Field(default=None, description="orthogonal matrix times a gain")
 
 
 def _scaled(scale: float, fan: str, distribution: str) -> dict[str, dict[str, Any]]:
@@ -73,10 +84,13 @@ SHORTHANDS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """The named initialisers of the literature, each as the data it stands for."""
 
+_WORDS = ("uniform", "normal", "orthogonal")
+"""Initialisers whose fields all have defaults."""
+
 
 def _expand(value: Any) -> Any:
     if isinstance(value, str):
-        if value not in SHORTHANDS and value not in ("uniform", "normal"):
+        if value not in SHORTHANDS and value not in _WORDS:
             names = ", ".join([*SHORTHANDS, *InitializerChoice.model_fields])
             raise ValueError(f"should be one of {names}")
         return SHORTHANDS.get(value, value)
@@ -90,7 +104,7 @@ def _expand(value: Any) -> Any:
 
 _SCHEMA = {
     "anyOf": [
-        {"enum": [*SHORTHANDS, "uniform", "normal"]},
+        {"enum": [*SHORTHANDS, *_WORDS]},
         {"type": "number"},
         {"type": "object", "minProperties": 1, "maxProperties": 1},
     ]
@@ -109,4 +123,4 @@ def constant(value: float) -> InitializerChoice:
 @cache
 def initializer(name: str) -> InitializerChoice:
     """Return a named initialiser."""
-    return InitializerChoice.model_validate(SHORTHANDS[name])
+    return InitializerChoice.model_validate(SHORTHANDS.get(name, name))

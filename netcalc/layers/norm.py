@@ -105,7 +105,7 @@ class GroupNorm(Layer):
     def infer(self, *inputs: TensorType) -> Inferred:
         """5 FLOPs per element."""
         (x,) = inputs
-        require_divisor("groups", self.groups, x.channels, "input channels")
+        require_divisor("groups", self.groups, (x.channels, "input channels"))
         return Inferred(
             TensorType(x.shape),
             _scale_and_shift((x.channels,), "o", self.scale, self.shift),

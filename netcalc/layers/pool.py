@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from dataclasses import replace
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -17,11 +18,11 @@ from netcalc.layers.base import (
     WindowAxis,
     require_spatial,
 )
-from netcalc.layers.window import Padding, Rounding, Sizes, windows
+from netcalc.layers.window import Padding, Rounding, Sizes, per_axis, windows
 
 
 class _Pool(Layer):
-    """The window of max and average pooling."""
+    """A window that slides over the input."""
 
     principal: ClassVar[str | None] = "kernel"
 
@@ -61,15 +62,63 @@ class AvgPool(_Pool):
     count_include_pad: Flag = Field(default=True, description="whether padding counts as zeros in the mean")
 
 
-class GlobalAvgPool(Layer):
-    """The mean of each channel over all positions."""
+class StochasticPool(_Pool):
+    """One value of each window by its rank (Shi, Ye & Wu 2016, rank-based stochastic pooling).
 
-    kind: ClassVar[str] = "global_avg_pool"
+    The input elements of a window are ranked in descending order, equal ones in reading order; rank r of n has
+    probability p_r = α(1 − α)^(r − 1) / (1 − (1 − α)^n). Training draws one rank for each window and channel,
+    inference gives the mean Σ p_r a_(r). α = 1 is max pooling, α → 0 average pooling. Padding has no rank.
+    """
+
+    kind: ClassVar[str] = "stochastic_pool"
+
+    alpha: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.5, description="probability α of the first rank, before it is divided by the sum"
+    )
+
+    def infer(self, *inputs: TensorType) -> Inferred:
+        """Output sides by eq. 2; a multiply and an add for each tap, the ranking is not counted."""
+        facts = super().infer(*inputs)
+        return replace(facts, kernels=tuple(replace(kernel, flops=2 * kernel.flops) for kernel in facts.kernels))
+
+
+class AdaptiveAvgPool(Layer):
+    """The mean of each of O windows that cover an axis of N: from ⌊iN/O⌋ to ⌈(i + 1)N/O⌉, as PyTorch.
+
+    Where O does not divide N, neighbouring windows share elements and may differ in size.
+    """
+
+    kind: ClassVar[str] = "adaptive_avg_pool"
+    principal: ClassVar[str | None] = "size"
+
+    size: Sizes = Field(description="side of the output, or one per spatial axis")
+
+    def infer(self, *inputs: TensorType) -> Inferred:
+        """One FLOP for each element of each window; the window is known where O divides N."""
+        (x,) = inputs
+        require_spatial(x, "pooling")
+        size = per_axis(self.size, len(x.sides), "size")
+        # Neighbouring windows share one element unless O divides iN, so their sizes sum to N + O − gcd(N, O).
+        taps = math.prod(n + o - math.gcd(n, o) for n, o in zip(x.sides, size, strict=True))
+        window: tuple[WindowAxis, ...] = ()
+        if all(n % o == 0 for n, o in zip(x.sides, size, strict=True)):
+            steps = ((n, o, n // o) for n, o in zip(x.sides, size, strict=True))
+            window = tuple(WindowAxis(n, o, step, step, (0, 0), 1) for n, o, step in steps)
+        return Inferred(
+            TensorType((*size, x.channels)),
+            kernels=(Kernel("window", flops=taps * x.channels),),
+            window=window,
+            reach="window" if window else "unknown",
+        )
+
+
+class _GlobalPool(Layer):
+    """One window over all positions."""
 
     keepdims: Flag = Field(default=False, description="keep the spatial axes with length 1")
 
     def infer(self, *inputs: TensorType) -> Inferred:
-        """One output per channel."""
+        """One output per channel, one FLOP per input."""
         (x,) = inputs
         require_spatial(x, "global pooling")
         sides = (1,) * len(x.sides) if self.keepdims else ()
@@ -78,6 +127,18 @@ class GlobalAvgPool(Layer):
             kernels=(Kernel("reduce", flops=x.size),),
             window=tuple(WindowAxis(side, 1, side, 1, (0, 0), 1) for side in x.sides),
         )
+
+
+class GlobalAvgPool(_GlobalPool):
+    """The mean of each channel over all positions."""
+
+    kind: ClassVar[str] = "global_avg_pool"
+
+
+class GlobalMaxPool(_GlobalPool):
+    """The largest value of each channel over all positions."""
+
+    kind: ClassVar[str] = "global_max_pool"
 
 
 def _check_padding(window: tuple[WindowAxis, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -11,6 +12,9 @@ from netcalc.units import plural
 
 MAX_SIZE = 2**31
 
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""What the spatial axes are called, by their number."""
+
 
 def _is_count(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MAX_SIZE
@@ -19,24 +23,51 @@ def _is_count(value: object, least: int) -> bool:
 def _sizes(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         raise ValueError(f"should be a whole number, not {value}; `//` divides to whole numbers")
-    items = value if isinstance(value, list | tuple) else [value]
-    if not 1 <= len(items) <= 3 or not all(_is_count(item, 1) for item in items):
+    if (found := _counts(value, 1)) is None:
         raise ValueError("should be a positive integer, or one for each spatial axis")
-    return tuple(items) if isinstance(value, list | tuple) else value
+    return found
+
+
+def _pixels(value: Any) -> Any:
+    if (found := _counts(value, 0)) is None:
+        raise ValueError("should be an integer of at least 0, or one for each spatial axis")
+    return found
+
+
+def _counts(value: Any, least: int) -> int | tuple[int, ...] | None:
+    items = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(items) <= 3 or not all(_is_count(item, least) for item in items):
+        return None
+    return tuple(items) if isinstance(value, list | tuple) else items[0]
 
 
 def _padding(value: Any) -> Any:
-    if value in ("valid", "same") or _is_count(value, 0):
-        return value
+    found = value if value in ("valid", "same") else _both_ends(value)
+    if found is None:
+        raise ValueError(f"should be valid, same, {_MARGINS}")
+    return found
+
+
+def _margins(value: Any) -> Any:
+    if (found := _both_ends(value)) is None:
+        raise ValueError(f"should be {_MARGINS}")
+    return found
+
+
+_MARGINS = "an integer, one integer per spatial axis, or [leading, trailing] per spatial axis"
+
+
+def _both_ends(value: Any) -> int | tuple[tuple[int, int], ...] | None:
+    if _is_count(value, 0):
+        found: int = value
+        return found
     if isinstance(value, list | tuple) and 1 <= len(value) <= 3:
         if all(_is_count(item, 0) for item in value):
             return tuple((item, item) for item in value)
         pairs = [item for item in value if isinstance(item, list | tuple) and len(item) == 2]
         if len(pairs) == len(value) and all(_is_count(side, 0) for pair in pairs for side in pair):
             return tuple((low, high) for low, high in pairs)
-    raise ValueError(
-        "should be valid, same, an integer, one integer per spatial axis, or [leading, trailing] per spatial axis"
-    )
+    return None
 
 
 _COUNT = {"type": "integer", "minimum": 1}
@@ -49,26 +80,35 @@ Sizes: TypeAlias = Annotated[
 ]
 """A positive integer for all spatial axes, or one for each."""
 
+Pixels: TypeAlias = Annotated[
+    int | tuple[int, ...],
+    BeforeValidator(_pixels),
+    WithJsonSchema({"anyOf": [_PIXELS, {"type": "array", "items": _PIXELS, "minItems": 1, "maxItems": 3}]}),
+]
+"""An integer of at least 0 for all spatial axes, or one for each."""
+
+_BOTH_ENDS: list[dict[str, Any]] = [
+    _PIXELS,
+    {"type": "array", "items": _PIXELS, "minItems": 1, "maxItems": 3},
+    {
+        "type": "array",
+        "items": {"type": "array", "items": _PIXELS, "minItems": 2, "maxItems": 2},
+        "minItems": 1,
+        "maxItems": 3,
+    },
+]
+
 Padding: TypeAlias = Annotated[
     Literal["valid", "same"] | int | tuple[tuple[int, int], ...],
     BeforeValidator(_padding),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": ["valid", "same"]},
-                _PIXELS,
-                {"type": "array", "items": _PIXELS, "minItems": 1, "maxItems": 3},
-                {
-                    "type": "array",
-                    "items": {"type": "array", "items": _PIXELS, "minItems": 2, "maxItems": 2},
-                    "minItems": 1,
-                    "maxItems": 3,
-                },
-            ]
-        }
-    ),
+    WithJsonSchema({"anyOf": [{"enum": ["valid", "same"]}, *_BOTH_ENDS]}),
 ]
 """`valid`, `same` (as XLA pads), pixels on every side, or per axis, or [leading, trailing] per axis."""
+
+Margins: TypeAlias = Annotated[
+    int | tuple[tuple[int, int], ...], BeforeValidator(_margins), WithJsonSchema({"anyOf": _BOTH_ENDS})
+]
+"""Pixels at every end of every axis, or per axis, or [leading, trailing] per axis."""
 
 Rounding: TypeAlias = Literal["floor", "ceil"]
 
@@ -87,6 +127,14 @@ def per_axis(value: int | tuple[int, ...], rank: int, field: str) -> tuple[int, 
     """Return one value for each of `rank` spatial axes; raises ShapeError if the number differs."""
     if isinstance(value, int):
         return (value,) * rank
+    _check_rank(len(value), rank, field)
+    return value
+
+
+def both_ends(value: int | tuple[tuple[int, int], ...], rank: int, field: str) -> tuple[tuple[int, int], ...]:
+    """Return (leading, trailing) for each of `rank` spatial axes; raises ShapeError if the number differs."""
+    if isinstance(value, int):
+        return ((value, value),) * rank
     _check_rank(len(value), rank, field)
     return value
 
@@ -158,9 +206,91 @@ def _pads(
     return padding[axis]
 
 
+@dataclass(frozen=True, slots=True)
+class TransposedAxis:
+    """A transposed window along one axis: each input lays `size` taps on the output, `stride` after the one before.
+
+    The padding is what the matching convolution, from output to input, would pad, and what is cut from the output
+    here; `trailing` is how much is added at its end.
+    """
+
+    input: int
+    output: int
+    size: int
+    stride: int
+    padding: tuple[int, int]
+    dilation: int
+    trailing: int
+
+    @property
+    def matching(self) -> WindowAxis:
+        """The window of the convolution that takes the output back to the input."""
+        return WindowAxis(self.output, self.input, self.size, self.stride, self.padding, self.dilation)
+
+    @property
+    def extent(self) -> int:
+        """Elements from the first to the last tap."""
+        return (self.size - 1) * self.dilation + 1
+
+
+def transposed_windows(
+    x: TensorType,
+    *,
+    kernel: int | tuple[int, ...],
+    stride: int | tuple[int, ...],
+    padding: Literal["valid", "same"] | int | tuple[tuple[int, int], ...],
+    dilation: int | tuple[int, ...],
+    output_padding: int | tuple[int, ...],
+) -> tuple[TransposedAxis, ...]:
+    """Return the transposed window along each spatial axis of x.
+
+    The output side is L = (N − 1) · S − P + E + output_padding, as in PyTorch: a convolution of the same fields
+    takes L back to N. `same` gives L = N · S with the padding that a `same` convolution of a map of L would have.
+
+    Raises ShapeError where padding leaves no output, and where output_padding is as large as stride and dilation,
+    which is more than a convolution can lose by rounding down.
+    """
+    rank = len(x.sides)
+    kernels, strides = per_axis(kernel, rank, "kernel"), per_axis(stride, rank, "stride")
+    dilations, extras = per_axis(dilation, rank, "dilation"), per_axis(output_padding, rank, "output_padding")
+    if isinstance(padding, tuple):
+        _check_rank(len(padding), rank, "padding")
+    if padding == "same" and any(extras):
+        raise ShapeError(
+            "NC011",
+            "output_padding",
+            f"`output_padding` ({max(extras)}) should be 0 where `padding` is same, which gives N · stride",
+            help="leave `output_padding` out, or give `padding` in pixels",
+        )
+    axes = []
+    for axis, (side, size, step, spread, extra) in enumerate(
+        zip(x.sides, kernels, strides, dilations, extras, strict=True)
+    ):
+        if extra >= max(step, spread):
+            raise ShapeError(
+                "NC011",
+                "output_padding",
+                f"`output_padding` ({extra}) should be below the stride ({step}) or the dilation ({spread})",
+                help=f"use at most {max(step, spread) - 1}",
+            )
+        extent = (size - 1) * spread + 1
+        low, high = _pads(padding, axis, side * step, extent, step)
+        trailing = max(step - extent, 0) if padding == "same" else extra
+        output = (side - 1) * step - low - high + extent + trailing
+        if output < 1:
+            raise ShapeError(
+                "NC107",
+                "padding",
+                f"`padding` ({low} and {high}) leaves nothing of an output of {output + low + high}",
+                help=f"cut at most {output + low + high - 1} from both ends together",
+            )
+        axes.append(TransposedAxis(side, output, size, step, (low, high), spread, trailing))
+    return tuple(axes)
+
+
 def _too_large(x: TensorType, room: _Room) -> ShapeError:
     side, extent = x.sides[room.axis], (room.size - 1) * room.dilation + 1
-    name = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}[len(x.sides)][room.axis]
+    name = AXIS_NAMES[len(x.sides)][room.axis]
     dilated = f", dilated to {extent}," if room.dilation > 1 else ""
     padded = f" with {sum(room.padding)} of padding" if sum(room.padding) else ""
     return ShapeError(

@@ -13,6 +13,7 @@ from netcalc.layers.base import TensorType
 from netcalc.layers.conv import Conv
 from netcalc.layers.dense import Dense
 from netcalc.layers.initializer import SHORTHANDS
+from netcalc.layers.recurrent import Gru, Lstm
 from netcalc.spec.load import parse_spec
 
 KEY = jax.random.key(11)
@@ -116,6 +117,35 @@ def test_fans_of_a_grouped_convolution_are_those_of_one_group(init, distribution
     spec = layer.infer(TensorType((5, 5, 32))).params["kernel"]
     assert spec.shape == (3, 3, 8, 128)
     check_moments(np.float64(draw(spec, KEY)), distribution, 0, 1 / fan)
+
+
+@pytest.mark.parametrize(("init", "gain"), [("orthogonal", 1), ({"orthogonal": 1.5}, 1.5)], ids=str)
+def test_orthogonal_has_all_singular_values_equal(init, gain):
+    values = weights(init)
+    assert values.shape == (INPUTS, UNITS)
+    np.testing.assert_allclose(np.linalg.svd(values, compute_uv=False), gain, rtol=1e-5)
+    check_moments(values[:, :1], "normal", 0, gain**2 / INPUTS)
+
+
+def test_orthogonal_kernels_have_orthogonal_filters():
+    layer = Conv.model_validate({"filters": 8, "kernel": 3, "init": "orthogonal"})
+    filters = np.float64(draw(layer.infer(TensorType((5, 5, 4))).params["kernel"], KEY)).reshape(-1, 8)
+    np.testing.assert_allclose(filters.T @ filters, np.eye(8), atol=1e-5)
+
+
+@pytest.mark.parametrize(("layer", "gates"), [(Lstm, 4), (Gru, 3)])
+def test_every_gate_starts_on_its_own(layer, gates):
+    params = layer(units=50).infer(TensorType((4, 200))).params
+    recurrent = np.float64(draw(params["recurrent_kernel"], KEY))
+    for gate in range(gates):
+        np.testing.assert_allclose(recurrent[:, gate].T @ recurrent[:, gate], np.eye(50), atol=1e-5)
+        assert not np.allclose(recurrent[:, gate], recurrent[:, gate - 1])
+    check_moments(np.float64(draw(params["kernel"], KEY)), "normal", 0, 2 / (200 + 50))
+
+
+def test_the_forget_gate_starts_open():
+    bias = Lstm.model_validate({"units": 3, "bias_init": 0.5}).infer(TensorType((4, 2))).params["bias"]
+    assert np.asarray(draw(bias, KEY)).tolist() == [[0.5] * 3, [1.0] * 3, [0.5] * 3, [0.5] * 3]
 
 
 def test_a_bias_has_the_fans_of_its_layer():

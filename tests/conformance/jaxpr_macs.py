@@ -12,6 +12,9 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 def count_macs(jaxpr: Jaxpr | ClosedJaxpr) -> int:
     """Return the MACs of one call; taps on padding count, the dearest branch of a `cond` counts.
 
+    A convolution of an input with holes between its elements is a transposed one, and counts on that input without
+    its holes. At stride 1 there are no holes, and only the scope `conv_transpose` tells it.
+
     Raises ValueError for a `while` that multiplies, whose number of turns no jaxpr tells.
     """
     return sum(_macs(equation) for equation in jaxpr.eqns)
@@ -39,13 +42,16 @@ def _macs(equation: JaxprEqn) -> int:
 
 def _conv(equation: JaxprEqn) -> int:
     params = equation.params
-    if any(hole != 1 for hole in params["lhs_dilation"]):
-        raise ValueError(
-            "a convolution over a dilated input counts on the input's extent, which this walk does not"
-        )
-    kernel, result = equation.invars[1].aval, equation.outvars[0].aval
-    filters = kernel.shape[params["dimension_numbers"].rhs_spec[0]]
+    (x, kernel), result = (variable.aval for variable in equation.invars), equation.outvars[0].aval
+    places = params["dimension_numbers"].rhs_spec
+    filters, reads = kernel.shape[places[0]], kernel.shape[places[1]]
+    if any(hole != 1 for hole in params["lhs_dilation"]) or _scope(equation) == "conv_transpose":
+        return math.prod(x.shape) * math.prod(kernel.shape) // reads // params["feature_group_count"]
     return math.prod(result.shape) * math.prod(kernel.shape) // filters
+
+
+def _scope(equation: JaxprEqn) -> str:
+    return str(equation.source_info.name_stack).rpartition("/")[2]
 
 
 def _inner(params: dict[str, Any]) -> Iterator[Jaxpr | ClosedJaxpr]:

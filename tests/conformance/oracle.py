@@ -110,6 +110,65 @@ def on_input(axes: Sequence[Places], position: Sequence[int]) -> bool:
     return all(axis.holds(p) for axis, p in zip(axes, position, strict=True))
 
 
+def depthwise_conv(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Output channel c · M + m is Σ over taps of input channel c with filter m."""
+    kernel = params["kernel"]
+    axes = places(layer, x.shape[1:-1], dilation=layer.dilation)
+    filters = x.shape[-1] * layer.multiplier
+    y = np.zeros((x.shape[0], *(len(axis.starts) for axis in axes), filters))
+    multiplies = 0
+    for sample, (out, start), k in itertools.product(range(len(x)), windows(axes), range(filters)):
+        for tap, position in taps(axes, start):
+            value = x[sample, *position, k // layer.multiplier] if on_input(axes, position) else 0.0
+            y[sample, *out, k] += value * kernel[*tap, 0, k]
+            multiplies += 1
+        if layer.bias:
+            y[sample, *out, k] += params["bias"][k]
+    return Result(y, {}, multiplies)
+
+
+def conv_transpose(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Lay every input times the kernel on a canvas, stride apart; then cut the padding off.
+
+    `same` cuts what a `same` convolution of a map stride times as large would pad, and ends where that map does.
+    """
+    kernel = params["kernel"]
+    rank = x.ndim - 2
+
+    def each(value: Any) -> Any:
+        return value if isinstance(value, tuple) else (value,) * rank
+
+    spans, cuts = [], []
+    extras = each(layer.output_padding)
+    columns = zip(x.shape[1:-1], kernel.shape, each(layer.stride), each(layer.dilation), extras, strict=False)
+    for axis, (side, size, stride, dilation, extra) in enumerate(columns):
+        span = max(i * stride + t * dilation for i in range(side) for t in range(size)) + 1
+        if layer.padding == "same":
+            low, _ = place(side * stride, kernel=size, stride=stride, dilation=dilation, padding="same").padding
+            span = max(span, low + side * stride)
+            cuts.append(slice(low, low + side * stride))
+        else:
+            pad = 0 if layer.padding == "valid" else each(layer.padding)[axis]
+            low, high = (pad, pad) if isinstance(pad, int) else pad
+            cuts.append(slice(low, span + extra - high))
+        spans.append(span + extra)
+    canvas = np.zeros((x.shape[0], *spans, layer.filters))
+    reads, makes = x.shape[-1] // layer.groups, layer.filters // layer.groups
+    multiplies = 0
+    for at, tap in itertools.product(np.ndindex(x.shape), np.ndindex(kernel.shape[:rank])):
+        sample, *position, channel = at
+        there = [
+            i * s + t * d
+            for i, s, t, d in zip(position, each(layer.stride), tap, each(layer.dilation), strict=True)
+        ]
+        group, within = divmod(channel, reads)
+        for k in range(group * makes, (group + 1) * makes):
+            canvas[sample, *there, k] += x[at] * kernel[*tap, within, k]
+            multiplies += 1
+    y = canvas[:, *cuts]
+    return Result(y + params["bias"] if layer.bias else y, {}, multiplies)
+
+
 def conv(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
     """Σ over taps and channels of the group, x·w + b; a tap on padding multiplies a zero."""
     kernel = params["kernel"]
@@ -172,6 +231,41 @@ def _pool(layer: Any, x: Array, summary: Callable[[Sequence[Places], Sequence[in
     for sample, (out, start), c in itertools.product(range(len(x)), windows(axes), range(x.shape[-1])):
         y[sample, *out, c] = summary(axes, start, x[sample, ..., c])
     return Result(y, {})
+
+
+def stochastic_pool(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Σ p_r a_(r) over the ranks of the input under each window; training draws and has its own tests."""
+    assert not train or layer.alpha == 1
+
+    def mean(axes: Sequence[Places], start: Sequence[int], one: Array) -> float:
+        ranked = sorted((one[at] for _, at in taps(axes, start) if on_input(axes, at)), reverse=True)
+        chances = [layer.alpha * (1 - layer.alpha) ** r for r in range(len(ranked))]
+        return sum(p * value for p, value in zip(chances, ranked, strict=True)) / sum(chances)
+
+    return _pool(layer, x, mean)
+
+
+def adaptive_avg_pool(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """The mean of every element that a window, its ends rounded outward, touches."""
+    sides = x.shape[1:-1]
+    size = layer.size if isinstance(layer.size, tuple) else (layer.size,) * len(sides)
+    y = np.zeros((x.shape[0], *size, x.shape[-1]))
+    for sample, *out, c in np.ndindex(y.shape):
+        # Element e spans [e, e + 1), window i of O spans [i, i + 1) · N / O: they touch if they overlap.
+        touched = [
+            [e for e in range(n) if e * o < (i + 1) * n and (e + 1) * o > i * n]
+            for i, n, o in zip(out, sides, size, strict=True)
+        ]
+        values = [x[sample, *at, c] for at in itertools.product(*touched)]
+        y[sample, *out, c] = sum(values) / len(values)
+    return Result(y, {})
+
+
+def global_max_pool(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """The largest element of each channel of each sample."""
+    batch, *sides, channels = x.shape
+    y = np.array([[max(x[sample, ..., c].flat) for c in range(channels)] for sample in range(batch)])
+    return Result(y.reshape(batch, *[1] * len(sides), channels) if layer.keepdims else y, {})
 
 
 def global_avg_pool(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
@@ -358,6 +452,131 @@ def flatten(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) ->
     return Result(np.array([list(sample.flat) for sample in x]), {})
 
 
+def reshape(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """The elements of each sample in reading order."""
+    known = [length for length in layer.shape if length != -1]
+    shape = [x[0].size // int(np.prod(known)) if length == -1 else length for length in layer.shape]
+    y = np.zeros((len(x), *shape))
+    for sample in range(len(x)):
+        for place, value in zip(np.ndindex(*shape), x[sample].flat, strict=True):
+            y[sample, *place] = value
+    return Result(y, {})
+
+
+def _ends(value: Any, rank: int) -> list[tuple[int, int]]:
+    return [(value, value)] * rank if isinstance(value, int) else list(value)
+
+
+def pad(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """The border's positions, sent back onto the map where the mode is not constant."""
+
+    def source(position: int, side: int) -> int | None:
+        if layer.mode == "edge" or (layer.mode == "reflect" and side == 1):
+            return min(max(position, 0), side - 1)
+        while layer.mode == "reflect" and not 0 <= position < side:
+            position = -position if position < 0 else 2 * (side - 1) - position
+        return position if 0 <= position < side else None
+
+    sides, ends = x.shape[1:-1], _ends(layer.padding, x.ndim - 2)
+    y = np.full(
+        (len(x), *(low + n + high for n, (low, high) in zip(sides, ends, strict=True)), x.shape[-1]), layer.value
+    )
+    for sample, *out, c in np.ndindex(y.shape):
+        at = [source(o - low, n) for o, n, (low, _) in zip(out, sides, ends, strict=True)]
+        if None not in at:
+            y[sample, *out, c] = x[sample, *at, c]
+    return Result(y, {})
+
+
+def crop(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """The first elements deleted, then the last."""
+    for axis, (low, high) in enumerate(_ends(layer.crop, x.ndim - 2), 1):
+        x = np.delete(x, [*range(low), *range(x.shape[axis] - high, x.shape[axis])], axis)
+    return Result(x, {})
+
+
+def slice_(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Python's slice of one axis."""
+    names = {2: ["length"], 3: ["height", "width"], 4: ["depth", "height", "width"]}.get(x.ndim - 1, [])
+    axis = [*names, "channels"].index(layer.axis) + 1
+    kept = list(range(x.shape[axis]))[layer.start : layer.stop : layer.step]
+    return Result(np.stack([np.take(x, k, axis) for k in kept], axis), {})
+
+
+def channel_shuffle(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """One channel from each group in turn."""
+    each = x.shape[-1] // layer.groups
+    order = [group * each + i for i in range(each) for group in range(layer.groups)]
+    return Result(np.stack([x[..., c] for c in order], -1), {})
+
+
+def upsample(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Every output from the elements whose centres are nearest, weighted by 1 − distance if bilinear."""
+    sides = x.shape[1:-1]
+    scale = layer.scale if isinstance(layer.scale, tuple) else (layer.scale,) * len(sides)
+    y = np.zeros((len(x), *(n * s for n, s in zip(sides, scale, strict=True)), x.shape[-1]))
+    for sample, *out, c in np.ndindex(y.shape):
+        at = [(o + 0.5) / s - 0.5 for o, s in zip(out, scale, strict=True)]
+        if layer.method == "nearest":
+            y[sample, *out, c] = x[sample, *(round(a) for a in at), c]
+            continue
+        for position in np.ndindex(sides):
+            held = [min(max(a, 0), n - 1) for a, n in zip(at, sides, strict=True)]
+            weights = [max(0, 1 - abs(p - h)) for p, h in zip(position, held, strict=True)]
+            y[sample, *out, c] += np.prod(weights) * x[sample, *position, c]
+    return Result(y, {})
+
+
+def _sigmoid(v: float) -> float:
+    return 1 / (1 + np.e**-v)
+
+
+def _recurrent(
+    layer: Any, params: Arrays, x: Array, biases: Mapping[str, str], update: Callable[..., tuple[float, float]]
+) -> Result:
+    """Walk samples, steps and units; `update` makes a unit's h and c from its products with input and state."""
+    gates = params["kernel"].shape[1]
+    y = np.zeros((*x.shape[:-1], layer.units))
+    multiplies = 0
+    for sample in range(len(x)):
+        h, c = [0.0] * layer.units, [0.0] * layer.units
+        for t in range(x.shape[1]):
+            new = []
+            for u in range(layer.units):
+                sums = {name: [0.0] * gates for name in biases}
+                for (name, bias), values in zip(biases.items(), (x[sample, t], h), strict=True):
+                    for gate, (j, value) in itertools.product(range(gates), enumerate(values)):
+                        sums[name][gate] += value * params[name][j, gate, u]
+                        multiplies += 1
+                    if bias in params:
+                        sums[name] = [total + params[bias][gate, u] for gate, total in enumerate(sums[name])]
+                new.append(update(*sums.values(), h[u], c[u]))
+            h, c = [state[0] for state in new], [state[1] for state in new]
+            y[sample, t] = h
+    return Result(y if layer.output == "sequence" else y[:, -1], {}, multiplies)
+
+
+def lstm(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Gers et al. 2000, gates i, f, g, o."""
+
+    def update(of_x: Sequence[float], of_h: Sequence[float], h: float, c: float) -> tuple[float, float]:
+        i, f, g, o = (a + b for a, b in zip(of_x, of_h, strict=True))
+        c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
+        return _sigmoid(o) * np.tanh(c), c
+
+    return _recurrent(layer, params, x, {"kernel": "bias", "recurrent_kernel": ""}, update)
+
+
+def gru(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) -> Result:
+    """Cho et al. 2014, gates r, z, n, r on the finished product."""
+
+    def update(of_x: Sequence[float], of_h: Sequence[float], h: float, c: float) -> tuple[float, float]:
+        r, z = _sigmoid(of_x[0] + of_h[0]), _sigmoid(of_x[1] + of_h[1])
+        return (1 - z) * np.tanh(of_x[2] + r * of_h[2]) + z * h, c
+
+    return _recurrent(layer, params, x, {"kernel": "bias", "recurrent_kernel": "recurrent_bias"}, update)
+
+
 def concat(layer: Any, params: Arrays, state: Arrays, train: bool, *inputs: Array) -> Result:
     """The channels of all inputs, one input after the other."""
     y = np.zeros((*inputs[0].shape[:-1], sum(x.shape[-1] for x in inputs)))
@@ -384,10 +603,15 @@ def dropout(layer: Any, params: Arrays, state: Arrays, train: bool, x: Array) ->
 
 ORACLES: dict[str, Callable[..., Result]] = {
     "conv": conv,
+    "depthwise_conv": depthwise_conv,
+    "conv_transpose": conv_transpose,
     "dense": dense,
     "max_pool": max_pool,
     "avg_pool": avg_pool,
+    "stochastic_pool": stochastic_pool,
+    "adaptive_avg_pool": adaptive_avg_pool,
     "global_avg_pool": global_avg_pool,
+    "global_max_pool": global_max_pool,
     "batch_norm": batch_norm,
     "layer_norm": layer_norm,
     "group_norm": group_norm,
@@ -419,7 +643,15 @@ ORACLES: dict[str, Callable[..., Result]] = {
     "gelu": gelu,
     "softmax": softmax,
     "log_softmax": log_softmax,
+    "lstm": lstm,
+    "gru": gru,
     "flatten": flatten,
+    "reshape": reshape,
+    "pad": pad,
+    "crop": crop,
+    "slice": slice_,
+    "channel_shuffle": channel_shuffle,
+    "upsample": upsample,
     "add": elementwise(lambda *values: sum(values)),
     "concat": concat,
     "multiply": multiply,

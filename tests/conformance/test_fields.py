@@ -13,6 +13,9 @@ from tests.conformance.rows import Row
 
 CONV = {"filters": 4, "kernel": 3}
 
+UP = {"filters": 4, "kernel": 3, "stride": 2}
+SEQUENCE = (4, 2)
+
 CHANGES = {
     ("conv", "filters"): (CONV, 2, (7, 6, 2)),
     ("conv", "kernel"): (CONV, 2, (7, 6, 2)),
@@ -23,6 +26,24 @@ CHANGES = {
     ("conv", "bias"): (CONV, False, (7, 6, 2)),
     ("conv", "init"): (CONV, "glorot_uniform", (7, 6, 2)),
     ("conv", "bias_init"): (CONV, 0.5, (7, 6, 2)),
+    ("depthwise_conv", "kernel"): ({"kernel": 3}, 2, (7, 6, 2)),
+    ("depthwise_conv", "stride"): ({"kernel": 3}, 2, (7, 6, 2)),
+    ("depthwise_conv", "dilation"): ({"kernel": 3, "padding": "same"}, 2, (7, 6, 2)),
+    ("depthwise_conv", "padding"): ({"kernel": 3, "padding": [[0, 1], [1, 0]]}, [[1, 0], [0, 1]], (7, 6, 2)),
+    ("depthwise_conv", "multiplier"): ({"kernel": 3}, 2, (7, 6, 2)),
+    ("depthwise_conv", "bias"): ({"kernel": 3}, False, (7, 6, 2)),
+    ("depthwise_conv", "init"): ({"kernel": 3}, "glorot_uniform", (7, 6, 2)),
+    ("depthwise_conv", "bias_init"): ({"kernel": 3}, 0.5, (7, 6, 2)),
+    ("conv_transpose", "filters"): (UP, 2, (5, 6, 2)),
+    ("conv_transpose", "kernel"): ({**UP, "padding": "same"}, 4, (5, 6, 2)),
+    ("conv_transpose", "stride"): (UP, 3, (5, 6, 2)),
+    ("conv_transpose", "dilation"): ({**UP, "padding": "same"}, 2, (5, 6, 2)),
+    ("conv_transpose", "groups"): (UP, 2, (5, 6, 2)),
+    ("conv_transpose", "padding"): ({**UP, "padding": [[0, 1], [1, 0]]}, [[1, 0], [0, 1]], (5, 6, 2)),
+    ("conv_transpose", "output_padding"): (UP, 1, (5, 6, 2)),
+    ("conv_transpose", "bias"): (UP, False, (5, 6, 2)),
+    ("conv_transpose", "init"): (UP, "glorot_uniform", (5, 6, 2)),
+    ("conv_transpose", "bias_init"): (UP, 0.5, (5, 6, 2)),
     ("dense", "units"): ({"units": 3}, 4, (5,)),
     ("dense", "bias"): ({"units": 3}, False, (5,)),
     ("dense", "init"): ({"units": 3}, "he_normal", (5,)),
@@ -36,7 +57,14 @@ CHANGES = {
     ("avg_pool", "padding"): ({"kernel": 2, "padding": [[1, 0], [0, 1]]}, [[0, 1], [1, 0]], (5, 5, 2)),
     ("avg_pool", "rounding"): ({"kernel": 2}, "ceil", (5, 5, 2)),
     ("avg_pool", "count_include_pad"): ({"kernel": 2, "padding": 1}, False, (4, 4, 2)),
+    ("stochastic_pool", "kernel"): ({"kernel": 2, "stride": 3}, 3, (6, 6, 2)),
+    ("stochastic_pool", "stride"): ({"kernel": 2}, 1, (6, 6, 2)),
+    ("stochastic_pool", "padding"): ({"kernel": 2, "padding": [[1, 0], [0, 1]]}, [[0, 1], [1, 0]], (5, 5, 2)),
+    ("stochastic_pool", "rounding"): ({"kernel": 2}, "ceil", (5, 5, 2)),
+    ("stochastic_pool", "alpha"): ({"kernel": 2}, 0.9, (4, 4, 2)),
+    ("adaptive_avg_pool", "size"): ({"size": 2}, 3, (6, 6, 2)),
     ("global_avg_pool", "keepdims"): ({}, True, (3, 4, 2)),
+    ("global_max_pool", "keepdims"): ({}, True, (3, 4, 2)),
     ("batch_norm", "momentum"): ({}, 0.5, (3, 4, 2)),
     ("batch_norm", "epsilon"): ({}, 1e-2, (3, 4, 2)),
     ("batch_norm", "scale"): ({}, False, (3, 4, 2)),
@@ -69,6 +97,31 @@ CHANGES = {
     ("elu", "alpha"): ({}, 0.5, (9,)),
     ("celu", "alpha"): ({}, 0.5, (9,)),
     ("gelu", "approximate"): ({}, "tanh", (9,)),
+    **{
+        (kind, field): ({"units": 3}, value, SEQUENCE)
+        for kind in ("lstm", "gru")
+        for field, value in {
+            "units": 4,
+            "output": "last",
+            "bias": False,
+            "init": "glorot_uniform",
+            "recurrent_init": "glorot_uniform",
+            "bias_init": 0.5,
+        }.items()
+    },
+    ("lstm", "forget_bias"): ({"units": 3}, 0, SEQUENCE),
+    ("reshape", "shape"): ({"shape": [6]}, [2, 3], (6,)),
+    ("pad", "padding"): ({"padding": [[1, 0], [0, 1]]}, [[0, 1], [1, 0]], (3, 3, 2)),
+    ("pad", "mode"): ({"padding": 1}, "edge", (3, 3, 2)),
+    ("pad", "value"): ({"padding": 1}, 2.0, (3, 3, 2)),
+    ("crop", "crop"): ({"crop": [[1, 0], [0, 1]]}, [[0, 1], [1, 0]], (3, 3, 2)),
+    ("slice", "start"): ({"start": 1, "stop": 3, "step": 2}, 0, (3, 3, 4)),
+    ("slice", "stop"): ({}, 3, (3, 3, 4)),
+    ("slice", "step"): ({}, 2, (3, 3, 4)),
+    ("slice", "axis"): ({"start": 1}, "width", (4, 4, 4)),
+    ("channel_shuffle", "groups"): ({"groups": 2}, 3, (6,)),
+    ("upsample", "scale"): ({"scale": [2, 3]}, [3, 2], (3, 3, 2)),
+    ("upsample", "method"): ({"scale": 2}, "bilinear", (3, 3, 2)),
 }
 """For each field: fields of a layer, another value of that one field, and input shapes."""
 
@@ -76,7 +129,7 @@ CHANGES = {
 def facts(row):
     """Return the inferred facts, without those that only repeat a field: the window and the initialiser's name."""
     known = row.node.known
-    params = {name: replace(spec, init=initializer("zeros")) for name, spec in known.params.items()}
+    params = {name: replace(spec, init=initializer("zeros"), gate_inits=()) for name, spec in known.params.items()}
     return known.output, params, dict(known.state), known.kernels
 
 

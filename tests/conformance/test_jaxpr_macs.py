@@ -77,8 +77,15 @@ def test_a_grouped_convolution_counts_the_channels_of_a_group():
         )
 
     assert count_macs(jax.make_jaxpr(conv)(x, kernel)) == 2 * 9 * 12 * 3 * 2
-    with pytest.raises(ValueError, match="dilated input"):
-        count_macs(jax.make_jaxpr(lambda *args: conv(*args, lhs_dilation=(2,)))(x, kernel))
+    # Transposed: each of the 6 channels of the 9 inputs of 2 samples goes to 3 taps of the 4 filters of its group.
+    holes = jax.make_jaxpr(lambda *args: conv(*args, lhs_dilation=(2,)))(x, kernel)
+    assert count_macs(holes) == 2 * 9 * 6 * 3 * 4
+
+    def at_stride_1(*args):
+        with jax.named_scope("conv_transpose"):
+            return conv(*args)
+
+    assert count_macs(jax.make_jaxpr(jax.jit(at_stride_1))(x, kernel)) == 2 * 9 * 6 * 3 * 4
 
 
 def test_a_while_that_multiplies_is_refused():

@@ -1,6 +1,7 @@
 """Pooling: window defaults, rounding, and padding that would leave windows without input."""
 
 import itertools
+import math
 import re
 
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from netcalc.layers.base import ShapeError, TensorType
-from netcalc.layers.pool import AvgPool, GlobalAvgPool, MaxPool
+from netcalc.layers.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, StochasticPool
 
-POOLS = [MaxPool, AvgPool]
+POOLS = [MaxPool, AvgPool, StochasticPool]
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -44,7 +45,7 @@ def test_every_window_sees_input_and_costs_its_taps(pool, sides, kernel, stride,
         ]
         assert all(seen)
         flops += kernel ** len(sides) * 2
-    assert sum(k.flops for k in facts.kernels) == flops
+    assert sum(k.flops for k in facts.kernels) == flops * (2 if pool is StochasticPool else 1)
     assert sum(k.macs for k in facts.kernels) == 0
     assert not facts.params
     assert facts.output.channels == 2
@@ -75,16 +76,28 @@ def test_same_padding_never_leaves_a_window_without_input(side, kernel, stride):
     assert facts.output.sides == (-(-side // stride),)
 
 
+@given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=3))
+def test_adaptive_windows_cost_what_they_read(axes):
+    facts = AdaptiveAvgPool(size=tuple(o for _, o in axes)).infer(TensorType((*(n for n, _ in axes), 2)))
+    reads = [sum(-(-(i + 1) * n // o) - i * n // o for i in range(o)) for n, o in axes]
+    assert sum(k.flops for k in facts.kernels) == math.prod(reads) * 2
+    assert facts.output.shape == (*(o for _, o in axes), 2)
+    assert [(axis.output, axis.size, axis.unused) for axis in facts.window] == (
+        [(o, n // o, 0) for n, o in axes] if all(n % o == 0 for n, o in axes) else []
+    )
+
+
+@pytest.mark.parametrize("pool", [GlobalAvgPool, GlobalMaxPool])
 @pytest.mark.parametrize("sides", [(5,), (4, 6), (2, 3, 4)])
-def test_global_average_reads_everything(sides):
+def test_global_pools_read_everything(pool, sides):
     x = TensorType((*sides, 7))
-    facts = GlobalAvgPool().infer(x)
+    facts = pool().infer(x)
     assert facts.output.shape == (7,)
     assert sum(k.flops for k in facts.kernels) == x.size
     assert [(axis.input, axis.size, axis.output, axis.unused) for axis in facts.window] == [
         (n, n, 1, 0) for n in sides
     ]
-    assert GlobalAvgPool(keepdims=True).infer(x).output.shape == (*[1] * len(sides), 7)
+    assert pool(keepdims=True).infer(x).output.shape == (*[1] * len(sides), 7)
 
 
 @pytest.mark.parametrize("layer", [MaxPool(kernel=1), AvgPool(kernel=1), GlobalAvgPool()])

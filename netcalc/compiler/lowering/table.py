@@ -25,7 +25,7 @@ from netcalc.compiler.lowering.activation import (
     lower_softsign,
     lower_tanh,
 )
-from netcalc.compiler.lowering.conv import lower_conv
+from netcalc.compiler.lowering.conv import lower_conv, lower_conv_transpose, lower_depthwise_conv
 from netcalc.compiler.lowering.dense import lower_dense
 from netcalc.compiler.lowering.merge import lower_add, lower_average, lower_concat, lower_maximum, lower_multiply
 from netcalc.compiler.lowering.norm import (
@@ -36,10 +36,26 @@ from netcalc.compiler.lowering.norm import (
     lower_local_response_norm,
     lower_rms_norm,
 )
-from netcalc.compiler.lowering.pool import lower_avg_pool, lower_global_avg_pool, lower_max_pool
+from netcalc.compiler.lowering.pool import (
+    lower_adaptive_avg_pool,
+    lower_avg_pool,
+    lower_global_avg_pool,
+    lower_global_max_pool,
+    lower_max_pool,
+    lower_stochastic_pool,
+)
+from netcalc.compiler.lowering.recurrent import lower_gru, lower_lstm
 from netcalc.compiler.lowering.regularizer import lower_drop_path, lower_dropout, lower_spatial_dropout
 from netcalc.compiler.lowering.scale import lower_layer_scale
-from netcalc.compiler.lowering.shape import lower_flatten
+from netcalc.compiler.lowering.shape import (
+    lower_channel_shuffle,
+    lower_crop,
+    lower_flatten,
+    lower_pad,
+    lower_reshape,
+    lower_slice,
+    lower_upsample,
+)
 from netcalc.compiler.lowering.signature import Lowering
 from netcalc.layers.activation import (
     Abs,
@@ -65,21 +81,27 @@ from netcalc.layers.activation import (
     Tanh,
 )
 from netcalc.layers.base import Layer
-from netcalc.layers.conv import Conv
+from netcalc.layers.conv import Conv, ConvTranspose, DepthwiseConv
 from netcalc.layers.dense import Dense
 from netcalc.layers.merge import Add, Average, Concat, Maximum, Multiply
 from netcalc.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm
-from netcalc.layers.pool import AvgPool, GlobalAvgPool, MaxPool
+from netcalc.layers.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, StochasticPool
+from netcalc.layers.recurrent import Gru, Lstm
 from netcalc.layers.regularizer import Dropout, DropPath, SpatialDropout
 from netcalc.layers.scale import LayerScale
-from netcalc.layers.shape import Flatten
+from netcalc.layers.shape import ChannelShuffle, Crop, Flatten, Pad, Reshape, Slice, Upsample
 
 LOWERINGS: dict[type[Layer], Lowering] = {
     Conv: lower_conv,
+    DepthwiseConv: lower_depthwise_conv,
+    ConvTranspose: lower_conv_transpose,
     Dense: lower_dense,
     MaxPool: lower_max_pool,
     AvgPool: lower_avg_pool,
+    StochasticPool: lower_stochastic_pool,
+    AdaptiveAvgPool: lower_adaptive_avg_pool,
     GlobalAvgPool: lower_global_avg_pool,
+    GlobalMaxPool: lower_global_max_pool,
     BatchNorm: lower_batch_norm,
     LayerNorm: lower_layer_norm,
     GroupNorm: lower_group_norm,
@@ -111,7 +133,15 @@ LOWERINGS: dict[type[Layer], Lowering] = {
     Gelu: lower_gelu,
     Softmax: lower_softmax,
     LogSoftmax: lower_log_softmax,
+    Lstm: lower_lstm,
+    Gru: lower_gru,
     Flatten: lower_flatten,
+    Reshape: lower_reshape,
+    Pad: lower_pad,
+    Crop: lower_crop,
+    Slice: lower_slice,
+    ChannelShuffle: lower_channel_shuffle,
+    Upsample: lower_upsample,
     Add: lower_add,
     Concat: lower_concat,
     Multiply: lower_multiply,
