@@ -145,12 +145,15 @@ def _owned(item: NodeSpec, facts: Inferred, nodes: Mapping[str, Node]) -> NodeSp
         return item
     other = nodes[item.share]
     if other.facts is not None:
-        own = {name: spec.shape for name, spec in facts.params.items()}
-        theirs = {name: spec.shape for name, spec in other.facts.params.items()}
+        own, theirs = _shapes(facts), _shapes(other.facts)
         if own != theirs:
-            message = f"`{item.name}` needs parameters of shapes {own}, `{item.share}` has {theirs}"
+            message = f"`{item.name}` needs {own}, `{item.share}` has {theirs}"
             raise ShapeError("NC023", "", message, "give both nodes the same fields and input channels")
     return replace(item, share=other.owner)
+
+
+def _shapes(facts: Inferred) -> str:
+    return ", ".join(f"{name} {format_shape(spec.shape)}" for name, spec in facts.params.items())
 
 
 def _diagnostic(item: NodeSpec, error: ShapeError, inputs: tuple[TensorType, ...]) -> Diagnostic:

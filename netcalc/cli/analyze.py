@@ -66,7 +66,7 @@ def _write(report: Report, format: ReportFormat, output: Path | None) -> None:
         case ReportFormat.table:
             from netcalc.render.text import report_text
 
-            write_table(report_text(report), lambda: _folded(report), output)
+            write_table(report_text(report), lambda: _fitted(report), output)
         case ReportFormat.markdown:
             from netcalc.render.markdown import report_markdown
 
@@ -81,7 +81,7 @@ def _write(report: Report, format: ReportFormat, output: Path | None) -> None:
             write_text(report_json(report), output)
 
 
-def _folded(report: Report) -> RenderableType:
+def _fitted(report: Report) -> RenderableType:
     from netcalc.render.table import report_table
 
     return report_table(report)

@@ -16,6 +16,7 @@ from netcalc.diagnostics import CannotRunError, Diagnostic
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+_LONG = 500
 _UNBOUNDED = 10_000
 """Columns for output that goes to a file or pipe: tables are not cut at 80."""
 
@@ -43,15 +44,20 @@ def write_text(text: str, output: Path | None) -> None:
         raise CannotRunError(f"{output}: {error.strerror or error}") from None
 
 
-def write_table(text: str, folded: Callable[[], RenderableType], output: Path | None) -> None:
-    """Write a table as plain text, or print its folded form on a terminal too narrow for it."""
-    widest = max(map(len, text.splitlines()), default=0)
-    if output is None and sys.stdout.isatty() and console().width < widest:
-        out = console()
-        with _stdout_may_fail():
-            out.print(folded())
+def write_table(text: str, fitted: Callable[[], RenderableType], output: Path | None) -> None:
+    """Write a table as plain text, or print the form that fits a terminal.
+
+    A long table is plain text on a terminal too if that is wide enough: fitting takes time with every row.
+    """
+    out = console()
+    lines = text.splitlines()
+    fits = max(map(len, lines), default=0) <= out.width
+    if output is not None or not out.is_terminal or (fits and len(lines) > _LONG):
+        write_text(text, output)
         return
-    write_text(text, output)
+    with _stdout_may_fail(), out.capture() as captured:
+        out.print(fitted(), crop=False)
+    write_text(captured.get(), None)
 
 
 def finite(value: float) -> float | None:

@@ -1,33 +1,66 @@
-"""The report as a table for terminals too narrow for plain text: names fold, numbers stay whole."""
+"""The report as a table that fits a terminal. Cells are `Text`, so that names are never read as markup."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import COLUMNS, IS_TEXT, heading, row, summary, total_row
+from netcalc.render.figures import COLUMNS, heading, row, summary, total_row
+
+_WORDS = ("name", "type")
+_NARROWEST = 6
+"""Columns to which names fold on a narrow terminal."""
+_GAPS = 3 * len(COLUMNS)
 
 
 def report_table(report: Report) -> RenderableType:
-    """Return a heading, one row a node, and the totals. Cells are `Text`: names are never read as markup."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
-    for column, footer, left in zip(COLUMNS, total_row(report), IS_TEXT, strict=True):
-        numeric = column in ("params", "MACs")
+    """Return the report as a heading, one row a node, and the totals.
+
+    Figures are never cut: on a narrow terminal words fold first, and then lines run over its edge.
+    """
+    cells = (COLUMNS, total_row(report), *map(row, report.layers))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=bool(report.layers))
+    narrowest = _GAPS
+    for index, (column, footer) in enumerate(zip(COLUMNS, total_row(report), strict=True)):
+        width = max(len(line[index]) for line in cells)
+        is_word = column in _WORDS
+        least = min(width, _NARROWEST) if is_word else width
+        narrowest += least
         table.add_column(
             Text(column),
-            Text(footer),
-            justify="left" if left else "right",
-            no_wrap=numeric,
+            footer=Text(footer),
+            justify="left" if is_word else "right",
+            min_width=least,
+            no_wrap=not is_word,
             overflow="fold",
         )
     for layer in report.layers:
         table.add_row(*map(Text, row(layer)))
+    figures = summary(report)
+    labels = max(len(what) for what, _ in figures)
     totals = Table.grid(padding=(0, 2))
-    totals.add_column(no_wrap=True)
+    totals.add_column(no_wrap=True, min_width=labels)
     totals.add_column(overflow="fold")
-    for what, how_much in summary(report):
-        totals.add_row(Text(what), Text(how_much))
-    return Group(Text(heading(report)), *([table] if report.layers else []), totals)
+    for what, how_much in figures:
+        totals.add_row(Text(what, style="bold"), Text(how_much))
+    longest = max(len(word) for _, how_much in figures for word in how_much.split())
+    parts: list[RenderableType] = [Text(heading(report), style="bold")]
+    if report.layers:
+        parts.append(_AtLeast(table, narrowest))
+    return Group(*parts, _AtLeast(totals, labels + 2 + longest))
+
+
+@dataclass(frozen=True, slots=True)
+class _AtLeast:
+    """Something drawn in `width` columns even where there are fewer."""
+
+    content: RenderableType
+    width: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from console.render(self.content, options.update_width(max(options.max_width, self.width)))

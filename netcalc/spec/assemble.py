@@ -296,7 +296,7 @@ class OutputFields(Fields):
 
     principal: ClassVar[str | None] = "name"
 
-    name: str = Field(strict=True, description="the node whose tensor the network returns")
+    name: str = Field(description="the node whose tensor the network returns")
     train_only: Flag = Field(default=False, description="an auxiliary head: no part of inference")
 
 

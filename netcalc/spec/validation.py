@@ -20,6 +20,7 @@ F = TypeVar("F", bound=Fields)
 UNION_TAGS = ("(word)", "(values)")
 
 _WORDING = {
+    "string_type": "should be text",
     "tuple_type": "Input should be a list",
     "int_type": "Input should be a whole number",
     "float_type": "Input should be a number",

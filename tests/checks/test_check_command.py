@@ -37,7 +37,7 @@ def test_concise_is_one_line_a_finding_on_stdout(here: Cli, folder: Path) -> Non
         "(sides that fit: 4 or 8)",
         "over.yaml:3:19: error[NC401]: `params` is 650, over the budget of 600 by 50, 8.3% "
         "(make the largest layers smaller, or raise the budget)",
-        "wrong.yaml:2:10: error[NC013]: unknown layer `rleu` (did you mean `relu`?)",
+        "wrong.yaml:2:10: error[NC013]: unknown layer or block `rleu` (did you mean `relu`?)",
     ]
 
 

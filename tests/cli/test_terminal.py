@@ -69,7 +69,7 @@ def test_diagnostics_on_a_narrow_terminal(tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text(WRONG)
     done = in_terminal(40, "check", tmp_path / "wrong.yaml", env={"NO_COLOR": "1"})
     assert done.code == 1
-    assert "error[NC013]: unknown layer `rleu`" in COLOUR.sub("", done.stdout)
+    assert "error[NC013]: unknown layer or block `rleu`" in COLOUR.sub("", done.stdout)
 
 
 def test_help_on_a_narrow_terminal() -> None:

@@ -191,10 +191,10 @@ def test_only_a_node_of_the_same_type_is_shared_with(old: str, new: str) -> None
 
 
 def test_shared_parameters_must_have_the_same_shapes() -> None:
-    other = SHARED.replace(
-        "{conv: {filters: 3, kernel: 3, padding: same}, share: first",
-        "{conv: {filters: 5, kernel: 3}, share: first",
-    )
+    second = "padding: same}, share: first, name: second}"
+    assert second in SHARED
+    other = SHARED.replace(second, "padding: same, groups: 3}, share: first, name: second}")
+    other = other.replace("share: second", "share: first")
     with pytest.raises(SpecError) as error:
         build_complete(spec_of(other))
     assert [d.code for d in error.value.diagnostics] == ["NC023"]

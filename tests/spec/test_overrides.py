@@ -256,7 +256,7 @@ def test_a_path_that_leads_nowhere_is_an_error_with_a_suggestion(override, help)
         ("layers.relu1=0", "NC014", "a node is a layer's name or a mapping with one"),
         ("layers.out.units=0", "NC011", "`units` should be greater than 0, not 0"),
         ("layers.relu1.from=nowhere", "NC020", "no node `nowhere` before this one"),
-        ("layers.relu1={rleu: }", "NC013", "unknown layer `rleu`"),
+        ("layers.relu1={rleu: }", "NC013", "unknown layer or block `rleu`"),
         ("layers.c1.filters=$wdth", "NC015", "`wdth` is not a parameter here"),
         ("layers.c1.filters=[1", "NC002", "not valid YAML"),
         ("layers.c1.filters=\udcff", "NC002", "the text is not UTF-8"),
