@@ -12,7 +12,7 @@ from netcalc.choice import Fields
 from netcalc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
 from netcalc.layers.base import Flag, TensorType
 from netcalc.layers.catalog import LAYERS
-from netcalc.spec.blocks import NO_DEFAULTS, Library, add_blocks, import_blocks, read_defaults
+from netcalc.spec.blocks import NO_DEFAULTS, Defaults, Library, add_blocks, import_blocks, read_defaults
 from netcalc.spec.budgets import Budgets
 from netcalc.spec.compose import flatten
 from netcalc.spec.expressions import UNKNOWN, Value
@@ -131,14 +131,15 @@ class _Reader:
 
     def _library(self) -> Library:
         """Return the spec's blocks, with the imported ones; its defaults are evaluated, theirs are theirs alone."""
-        evaluated = {
-            kind: self.substitution.apply(fields, self.params)
-            for kind, fields in read_defaults(self.tree.entries.get("defaults"), self.findings).items()
-        }
-        library = Library({}, {kind: fields for kind, fields in evaluated.items() if isinstance(fields, YamlDict)})
+        library = Library({}, self._defaults(self.tree, self.params))
         add_blocks(library, self.tree.entries.get("blocks"), self.findings)
         self._import(library, self.tree.entries.get("imports"), {})
         return library
+
+    def _defaults(self, tree: YamlDict, names: Mapping[str, Value]) -> Defaults:
+        fields = read_defaults(tree.entries.get("defaults"), self.findings)
+        evaluated = {kind: self.substitution.apply(found, names) for kind, found in fields.items()}
+        return {kind: found for kind, found in evaluated.items() if isinstance(found, YamlDict)}
 
     def _import(self, library: Library, tree: YamlTree | None, read: dict[str, Library]) -> None:
         """Add the blocks of the files that an `imports:` section names; `read` holds the files read so far."""
@@ -166,7 +167,7 @@ class _Reader:
                     tree.keys[key],
                     did_you_mean(key, _IMPORTED),
                 )
-        library = Library({}, read_defaults(tree.entries.get("defaults"), self.findings))
+        library = Library({}, self._defaults(tree, {}))
         read[tree.span.file] = library  # a circle of imports ends here
         add_blocks(library, tree.entries.get("blocks"), self.findings)
         self._import(library, tree.entries.get("imports"), read)
@@ -240,8 +241,12 @@ class _Reader:
             return (OutputSpec(flat[-1].name),) if flat else ()
         items = tree.items if isinstance(tree, YamlList) else (tree,)
         found: dict[str, OutputSpec] = {}
+        left_out = False
         for item in items:
             fields = self._filled(OutputFields, item, "outputs") if self.substitution.is_known(item) else None
+            if fields and not fields.when:
+                left_out = True
+                continue
             node = lookup(fields.name) if fields else None
             if fields is None or (node is None and not flat):
                 continue
@@ -252,7 +257,8 @@ class _Reader:
                 self._error("NC021", f"`{fields.name}` is already an output", item.span)
             else:
                 found[node] = OutputSpec(node, fields.train_only)
-        if not items or (found and all(output.train_only for output in found.values())):
+        serves_training_alone = all(output.train_only for output in found.values())
+        if not items or (serves_training_alone and (found or left_out)):
             self._error("NC012", "`outputs` names no node for inference", tree.span)
         return tuple(found.values())
 
@@ -298,6 +304,7 @@ class OutputFields(Fields):
 
     name: str = Field(description="the node whose tensor the network returns")
     train_only: Flag = Field(default=False, description="an auxiliary head: no part of inference")
+    when: Flag = Field(default=True, description="false leaves the output out")
 
 
 _IMPORTED = ("imports", "defaults", "blocks")

@@ -89,6 +89,7 @@ def _outputs() -> Schema:
         "properties": {
             "name": {"type": "string"},
             "train_only": {"type": "boolean", "description": "an auxiliary head: no part of inference"},
+            "when": {"anyOf": [{"type": "boolean"}, EXPRESSION], "description": "whether it is an output"},
         },
     }
     one = {"anyOf": [{"type": "string"}, fields]}
@@ -180,6 +181,8 @@ def _fields(model: type[Fields]) -> Schema:
         return {"anyOf": [choices, full, EXPRESSION]}
     properties = _properties(model)
     required = [name for name, field in model.model_fields.items() if field.is_required()]
+    if issubclass(model, Layer):
+        required = []  # `defaults` may give any field of a layer
     full = {"type": "object", "properties": properties, "additionalProperties": False}
     if required:
         full["required"] = required

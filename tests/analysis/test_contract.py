@@ -48,9 +48,7 @@ KEYS = {
 }  # fmt: skip
 """The contract: every object of the report, by its place, with exactly its keys."""
 
-CONFIGS = sorted(
-    path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "blocks"
-)
+CONFIGS = [Path("configs", name) for name in ("lenet5.yaml", "googlenet.yaml", "lecture/stride2.yaml")]
 SCHEMA = jsonschema.Draft202012Validator(report_schema())
 
 
