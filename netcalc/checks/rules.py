@@ -52,7 +52,8 @@ def dropped_pixels(graph: Graph) -> Iterator[Finding]:
     """A stride that does not divide leaves the last pixels of the input unread.
 
     Why: the side of the output, (N + 2P − F)/S + 1, is then not an integer. It is rounded down, and the pixels
-    of the remainder reach no output and no gradient.
+    of the remainder reach no output and no gradient. A stride beyond the kernel, as in the 1×1 projections of
+    ResNet, passes over pixels everywhere and is meant.
 
     Example:
         input: [32, 32, 3]
@@ -64,7 +65,9 @@ def dropped_pixels(graph: Graph) -> Iterator[Finding]:
     """
     for node in graph.nodes.values():
         window = () if node.facts is None else node.facts.window
-        lost = [max(0, axis.unused - max(0, axis.padding[1])) for axis in window]
+        lost = [
+            max(0, axis.unused - max(0, axis.padding[1])) if axis.stride <= axis.extent else 0 for axis in window
+        ]
         if any(lost):
             sides = format_shape(tuple(axis.input for axis in window))
             message = f"the stride of `{node.name}` drops {max(lost)} of the last pixels of its {sides} input"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -18,7 +19,7 @@ from netcalc.graph import Graph, Node
 
 @dataclass(frozen=True)
 class Network:
-    """The JAX form of a graph, or of the part of it that `outputs` need.
+    """The JAX form of a graph: of all of it in training, of what inference needs else.
 
     Both functions are pure and can be jitted, differentiated and vmapped. Parameters and state are dicts by node,
     then by name: `params["conv1"]["kernel"]`, kernels in HWIO order.
@@ -26,7 +27,7 @@ class Network:
 
     graph: Graph
     outputs: tuple[str, ...]
-    nodes: tuple[Node, ...]
+    inference_outputs: tuple[str, ...]
 
     def init(self, key: jax.Array) -> tuple[Params, State]:
         """Return initial parameters and state for a key of `jax.random.key`."""
@@ -44,26 +45,42 @@ class Network:
         """Return the outputs and the new state.
 
         `inputs` is one array of shape (batch, ...), channels last, or a mapping by name where the network has
-        several inputs. The outputs are one array, or a mapping where there are several. In training, `key` feeds
-        layers that draw random numbers; the state changes in training only.
+        several inputs. The outputs are one array, or a mapping where there are several; those that serve training
+        alone are left out at inference. In training, `key` feeds layers that draw random numbers; the state
+        changes in training only.
 
-        Raises ValueError for inputs of the wrong shape and for a missing key.
+        Raises ValueError for inputs of the wrong shape, for a missing key and for missing parameters.
         """
         ctx = Context(train, key)
         values = self._inputs(inputs)
         new_state = dict(state)
-        for node in self.nodes:
-            own = params.get(node.owner, {})
+        for node in self.nodes if train else self._inference_nodes:
+            own = _held(params, "params", node.owner, node.known.params)
             if not node.spec.trainable:
                 own = jax.tree.map(jax.lax.stop_gradient, own)
             lower = LOWERINGS[type(node.spec.layer)]
             sources = [values[name] for name in node.inputs]
-            values[node.name], kept = lower(node, own, state.get(node.name, {}), *sources, ctx=ctx)
+            before = _held(state, "state", node.name, node.known.state)
+            values[node.name], kept = lower(node, own, before, *sources, ctx=ctx)
             if kept:
                 new_state[node.name] = kept
-        if len(self.outputs) == 1:
-            return values[self.outputs[0]], new_state
-        return {name: values[name] for name in self.outputs}, new_state
+        outputs = self.outputs if train else self.inference_outputs
+        if len(outputs) == 1:
+            return values[outputs[0]], new_state
+        return {name: values[name] for name in outputs}, new_state
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes that are computed in training."""
+        return self._needed_for(self.outputs)
+
+    @cached_property
+    def _inference_nodes(self) -> tuple[Node, ...]:
+        return self._needed_for(self.inference_outputs)
+
+    def _needed_for(self, outputs: tuple[str, ...]) -> tuple[Node, ...]:
+        needed = self.graph.needed_for(outputs)
+        return tuple(node for node in self.graph.nodes.values() if node.name in needed)
 
     def _inputs(self, inputs: jax.Array | Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         expected = self.graph.inputs
@@ -87,9 +104,18 @@ def compile_graph(graph: Graph, outputs: tuple[str, ...] = ()) -> Network:
     """
     if graph.diagnostics:
         raise SpecError(graph.diagnostics)
-    wanted = outputs or graph.outputs
-    unknown = [name for name in wanted if name not in graph.nodes]
+    unknown = [name for name in outputs if name not in graph.nodes]
     if unknown:
         raise ValueError(f"the network has no node `{unknown[0]}`")
-    needed = graph.needed_for(wanted)
-    return Network(graph, wanted, tuple(node for node in graph.nodes.values() if node.name in needed))
+    return Network(graph, outputs or graph.outputs, outputs or graph.inference_outputs)
+
+
+def _held(
+    tree: Mapping[str, dict[str, jax.Array]], what: str, name: str, specs: Mapping[str, object]
+) -> dict[str, jax.Array]:
+    """Return what a tree of parameters or state holds for a node; raises ValueError where something is missing."""
+    found = tree.get(name, {})
+    missing = specs.keys() - found.keys()
+    if missing:
+        raise ValueError(f"the {what} hold no `{min(missing)}` of `{name}`")
+    return found

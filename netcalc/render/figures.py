@@ -53,6 +53,10 @@ def summary(report: Report) -> list[tuple[str, str]]:
             f"{number(totals.activations.node_output_elements)} outputs of all nodes",
         ),
     ]
+    heads = [layer.macs.forward for layer in report.layers if layer.train_only]
+    if heads:
+        macs = number(None if None in heads else sum(filter(None, heads)))
+        lines.append(("training only", f"{macs} forward MACs of auxiliary heads, not in the totals above"))
     if not report.complete:
         lines.append(("incomplete", "figures marked ? are unknown; the errors say why"))
     return lines

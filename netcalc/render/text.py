@@ -9,23 +9,25 @@ from netcalc.render.figures import COLUMNS, IS_TEXT, heading, row, summary, tota
 
 
 def report_text(report: Report) -> str:
-    """Return a heading, one row a node, and the totals."""
+    """Return a heading, one row a node, and the totals: what the fitted table shows where there is room."""
     lines = [heading(report), ""]
     if report.layers:
         rows = [COLUMNS, *map(row, report.layers), total_row(report)]
-        body = _aligned(rows, IS_TEXT)
-        rule = "─" * max(map(len, body))
-        lines += [body[0], rule, *body[1:-1], rule, body[-1], ""]
-    lines += _aligned(summary(report), (True, True))
+        head, *body, total = _aligned(rows, IS_TEXT, gap=3)
+        rule = "─" * max(map(len, (head, *body, total)))
+        lines += [f" {line}".rstrip() for line in (head, rule, *body, "", total, "")]
+    lines += _aligned(summary(report), (True, True), gap=2)
     return "\n".join(lines) + "\n"
 
 
-def _aligned(rows: Sequence[Sequence[str]], left: Sequence[bool]) -> list[str]:
+def _aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], *, gap: int) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(
+        (" " * gap)
+        .join(
             cell.ljust(width) if is_left else cell.rjust(width)
             for cell, width, is_left in zip(cells, widths, left, strict=True)
-        ).rstrip()
+        )
+        .rstrip()
         for cells in rows
     ]

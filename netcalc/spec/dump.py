@@ -11,6 +11,8 @@ import yaml
 
 from netcalc.spec.network import InputSpec, NetworkSpec, NodeSpec
 
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 
 def dump_spec(spec: NetworkSpec) -> str:
     """Return the resolved spec as YAML."""
@@ -28,7 +30,9 @@ def dump_spec(spec: NetworkSpec) -> str:
     budgets = spec.budgets.model_dump(mode="json", exclude_none=True)
     if budgets:
         document["budgets"] = budgets
-    text: str = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100, allow_unicode=True)
+    text: str = yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100, allow_unicode=True
+    )
     return text
 
 

@@ -42,13 +42,13 @@ FOUND: dict[str, list[tuple[list[Any], set[str]]]] = {
     "NC302": [
         ([{"conv": {**CONV, "stride": 2}}], {"conv1"}),
         ([{"max_pool": 3}], {"max_pool1"}),
-        ([{"avg_pool": {"kernel": 2, "stride": 5}}], {"avg_pool1"}),
+        ([{"avg_pool": {"kernel": 3, "stride": 3}}], {"avg_pool1"}),
         ([{"conv": {**CONV, "stride": [2, 1]}}], {"conv1"}),
         ([{"conv": {**CONV, "stride": [1, 2]}}], {"conv1"}),
         # The dilated kernel spans 5 pixels.
         ([{"conv": {**CONV, "stride": 2, "dilation": 2}}], {"conv1"}),
         # Padding before does not help the end.
-        ([{"conv": {**CONV, "stride": 4, "padding": [[1, 0], [1, 0]]}}], {"conv1"}),
+        ([{"conv": {**CONV, "kernel": 4, "stride": 4, "padding": [[1, 0], [1, 0]]}}], {"conv1"}),
     ],
 }
 LEFT_ALONE: dict[str, list[list[Any]]] = {
@@ -74,6 +74,9 @@ LEFT_ALONE: dict[str, list[list[Any]]] = {
         [{"conv": {**CONV, "stride": 2, "padding": 1}}],
         [{"max_pool": 2}, {"max_pool": 2}, {"max_pool": 2}],
         [{"max_pool": {"kernel": 3, "rounding": "ceil"}}],
+        # A stride beyond the kernel passes over pixels everywhere: a projection means to.
+        [{"conv": {"filters": 4, "kernel": 1, "stride": 2}}],
+        [{"avg_pool": {"kernel": 2, "stride": 5}}],
         ["global_avg_pool"],
         ["flatten", {"dense": 3}],
     ],

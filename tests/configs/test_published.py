@@ -132,7 +132,9 @@ def test_auxiliary_heads_serve_training_alone(config: str, heads: tuple[str, ...
     assert len(graph.outputs) == 1 + len(heads)
     assert {name.partition(".")[0] for name in graph.train_only} == set(heads)
     assert set(graph.nodes) - set(without.nodes) == graph.train_only
-    assert totals(config, "params.aux=true").macs == totals(config).macs
+    with_heads, alone = totals(config, "params.aux=true").macs, totals(config).macs
+    assert (with_heads.forward, with_heads.padding_exact) == (alone.forward, alone.padding_exact)
+    assert with_heads.training > alone.training
 
 
 def test_auxiliary_heads_of_googlenet_have_their_parameters() -> None:
