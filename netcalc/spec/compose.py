@@ -22,6 +22,8 @@ from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain
 from netcalc.spec.substitution import Substitution
 
 MAX_REPEAT = 10_000
+MAX_NESTING = 100
+"""Names on the path of a node: how deep groups and blocks may stand in each other."""
 MAX_EXPANDED = 100_000
 """Nodes and group instances that one spec may expand to."""
 
@@ -98,6 +100,11 @@ class _Expander:
         """Expand a list of nodes and return the name of its last; `incoming` if it has none."""
         if not isinstance(tree, YamlList):
             self._error("NC011", f"`{what}` should be a list of layers", tree.span)
+            return incoming
+        if scope.prefix.count(".") > MAX_NESTING:
+            self._error(
+                "NC005", f"groups and blocks stand more than {MAX_NESTING} names deep in each other", tree.span
+            )
             return incoming
         counts: dict[str, int] = {}
         for index, element in enumerate(tree.items):

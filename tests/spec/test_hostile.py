@@ -53,7 +53,19 @@ def groups(depth, times, leaf):
     return f"  - {leaf}"
 
 
+def blocks(count, body, last="relu"):
+    """Return a spec of blocks of which each is made of the next."""
+    chained = "".join(f"  b{i}: {{layers: [{body.format(i + 1)}]}}\n" for i in range(count))
+    return f"input: [4]\nblocks:\n{chained}  b{count}: {{layers: [{last}]}}\nlayers: [b0]\n"
+
+
 HOSTILE = {
+    "a long chain of blocks": (blocks(2_000, "b{}"), "NC005"),
+    "a tree of blocks": (blocks(20, "b{0}, b{0}, b{0}, b{0}"), "NC005"),
+    "a tree of blocks of nothing": (blocks(20, "b{0}, b{0}, b{0}, b{0}", last=""), "NC005"),
+    "blocks that repeat": (blocks(6, "{{b{}: , repeat: 10000}}"), "NC005"),
+    "a spec that extends itself": ("extends: hostile.yaml\n", "NC018"),
+    "a spec that imports itself": ("imports: [hostile.yaml]\ninput: [4]\nlayers: [relu]\n", "NC010 " * 2),
     "brackets": ("[" * 100_000, "NC005"),
     "braces": ("{a: " * 100_000, "NC005"),
     "dashes": ("- " * 100_000, "NC005"),
