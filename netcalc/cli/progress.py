@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.25
 
 
-def training_progress(epochs: int, images_per_epoch: int) -> TrainingProgress:
-    """Return the reporter for stderr as it is: terminal or not."""
-    return TrainingProgress(epochs, images_per_epoch)
-
-
 class TrainingProgress:
     """Reports a training: one line an epoch, and on a terminal a bar with images/s and time left."""
 
@@ -32,10 +27,10 @@ class TrainingProgress:
         # FORCE_COLOR makes rich take a pipe for a terminal; a bar in a log file helps nobody.
         watched = self.console.is_terminal and self.console.file.isatty()
         self.bar = _bar(self.console) if watched else None
-        self.task = None if self.bar is None else self.bar.add_task("", total=epochs * images_per_epoch, rate="")
-        self.shown = time.perf_counter()
-        self.began = self.shown
-        self.seen = 0
+        self.task = None
+        if self.bar is not None:
+            self.task = self.bar.add_task("compiling", total=epochs * images_per_epoch, rate="")
+        self.shown = self.began = time.perf_counter()
 
     def shown_while(self) -> AbstractContextManager[object]:
         """Return the context in which the bar is on screen."""
@@ -49,12 +44,13 @@ class TrainingProgress:
         metrics = running()
         self.shown = now
         completed = (epoch - 1) * self.images_per_epoch + done
-        rate = completed / (now - self.began)
-        label = f"epoch {epoch}/{self.epochs}  loss {metrics.loss:.4f}  accuracy {metrics.accuracy:.2%}"
+        rate = done / (now - self.began)
+        label = f"epoch {epoch}/{self.epochs}  loss {metrics.loss:.4f}  accuracy {100 * metrics.accuracy:.2f} %"
         self.bar.update(self.task, completed=completed, description=label, rate=f"{rate:,.0f} images/s")
 
     def epoch(self, record: EpochRecord) -> None:
         """Print the epoch's line."""
+        self.began = time.perf_counter()
         self.console.print(epoch_line(record, self.epochs), soft_wrap=True)
 
 

@@ -37,7 +37,7 @@ def train(
 
     import jax
 
-    from netcalc.cli.progress import training_progress
+    from netcalc.cli.progress import TrainingProgress
     from netcalc.train.device import choose_device, describe
     from netcalc.train.loop import train as run_training
     from netcalc.train.plan import make_plan
@@ -50,7 +50,7 @@ def train(
     how = "  (chosen by auto)" if device is Device.auto else ""
     log.print(f"run {run}   device {describe(chosen)}{how}", soft_wrap=True)
     epochs = -(-plan.steps // plan.steps_per_epoch)
-    progress = training_progress(epochs, len(plan.dataset.train.labels))
+    progress = TrainingProgress(epochs, len(plan.dataset.train.labels))
     with jax.default_device(chosen), _signals() as interrupted, progress.shown_while():
         outcome = run_training(plan, run, progress, interrupted)
     last, best = outcome.last, outcome.best
