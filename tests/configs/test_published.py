@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 import netcalc
-from netcalc.graph import Graph, build_complete
+from netcalc.graph import build_complete
 from netcalc.spec.dump import dump_spec
 from netcalc.spec.load import parse_spec
 from netcalc.spec.schema import spec_schema
 from netcalc.spec.source import parse_yaml, plain
-from tests.conftest import ROOT
+from tests.configs.zoo import BLOCKS, CONFIGS, FOLDER, REFERENCE, label, load, totals
 
-FOLDER = ROOT / "configs"
-BLOCKS = sorted((FOLDER / "blocks").glob("*.yaml"))
-CONFIGS = sorted(
-    str(path.relative_to(FOLDER).with_suffix("")) for path in set(FOLDER.rglob("*.yaml")) - set(BLOCKS)
-)
-PUBLISHED = json.loads((Path(__file__).parent / "published_counts.json").read_text(encoding="utf-8"))["networks"]
+PUBLISHED = REFERENCE["networks"]
 SCHEMA = jsonschema.Draft202012Validator(spec_schema())
 
 STATED = re.compile(r"([\d,]+) parameters, ([\d,]+) MACs")
 """A network's counts in the comment at the head of its config."""
-
-
-@cache
-def load(config: str, *overrides: str) -> Graph:
-    return netcalc.load(FOLDER / f"{config}.yaml", overrides)
-
-
-@cache
-def totals(config: str, *overrides: str):
-    return netcalc.analyze(load(config, *overrides)).totals
 
 
 def header(config: str) -> str:
@@ -53,23 +36,23 @@ def as_data(path: Path):
     return plain(parse_yaml(path.read_text(encoding="utf-8"), str(path)))
 
 
-def label(network: dict) -> str:
-    return " ".join((network["config"], *network.get("set", ())))
-
-
 @pytest.mark.parametrize("network", PUBLISHED, ids=label)
 def test_counts_are_the_published_ones(network: dict) -> None:
-    found = totals(network["config"], *network.get("set", ()))
+    overrides = network.get("set", ())
+    found, graph = totals(network["config"], *overrides), load(network["config"], *overrides)
     figures = {
         "params": found.params.trainable,
         "state": found.params.state,
         "macs": found.macs.forward,
         "gmacs": round(found.macs.forward / 1e9, 3),
+        "padding_exact": found.macs.padding_exact,
+        "training": found.macs.training,
         "conv_output_elements": found.activations.conv_output_elements,
+        "output": list(graph.type_of(graph.outputs[0]).shape),
     }
-    published = {key: network[key] for key in figures if key in network}
+    published = {key: value for key, value in network.items() if key not in ("config", "set", "source")}
     assert "params" in published
-    assert {key: figures[key] for key in published} == published
+    assert {key: figures.get(key) for key in published} == published
     assert found.params.frozen == 0
 
 
