@@ -93,6 +93,11 @@ class Graph:
                 needed.update(node.inputs)
         return frozenset(needed & self.nodes.keys())
 
+    def is_trained(self, node: Node) -> bool:
+        """Tell whether training changes the parameters that a node uses: neither it nor their owner is frozen."""
+        has_params = node.facts is not None and bool(node.facts.params)
+        return has_params and node.spec.trainable and self.nodes[node.owner].spec.trainable
+
     def type_of(self, name: str) -> TensorType:
         """Return the tensor that a node or an input gives; it must be known."""
         return self.inputs[name] if name in self.inputs else self.nodes[name].known.output

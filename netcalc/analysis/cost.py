@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netcalc.graph import Node
+from netcalc.graph import Graph, Node
 from netcalc.layers.base import Inferred
 
 
@@ -33,6 +33,11 @@ def count_params(node: Node, facts: Inferred) -> ParamCount:
     state = sum(spec.size for spec in facts.state.values())
     trained = node.spec.trainable
     return ParamCount(params if trained else 0, 0 if trained else params, state)
+
+
+def at_inference(graph: Graph) -> tuple[Node, ...]:
+    """Return the nodes that forward figures are of: all but those that serve train-only outputs alone."""
+    return tuple(node for node in graph.nodes.values() if node.name not in graph.train_only)
 
 
 def forward_macs(facts: Inferred) -> int:

@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter
 
 from netcalc.analysis.cost import (
     ParamCount,
+    at_inference,
     count_params,
     forward_flops,
     forward_macs,
@@ -97,7 +98,9 @@ class Activations:
     """The three counts that tools call activations, in elements of one sample."""
 
     conv_output_elements: Annotated[int | None, Field(description="outputs of convolutions")]
-    weighted_output_elements: Annotated[int | None, Field(description="outputs of convolutions and dense layers")]
+    weighted_output_elements: Annotated[
+        int | None, Field(description="outputs of layers with weights: convolutions, dense, recurrent")
+    ]
     node_output_elements: Annotated[int | None, Field(description="outputs of all nodes")]
 
 
@@ -133,7 +136,10 @@ class LayerReport:
     params: Params
     macs: Macs
     flops: Forward
-    receptive_field: Annotated[Reach | None, Field(description="null where it is not known or has no meaning")]
+    receptive_field: Annotated[
+        Reach | None,
+        Field(description="null for several inputs, for none with positions, and where positions are rearranged"),
+    ]
     shares: Annotated[str | None, Field(description="the node whose parameters it uses, counted there")]
     train_only: Annotated[bool, Field(description="part of an auxiliary head: not in forward totals")]
 
@@ -165,7 +171,7 @@ class Report:
     totals: Totals
     layers: tuple[LayerReport, ...]
     diagnostics: tuple[DiagnosticReport, ...]
-    complete: Annotated[bool, Field(description="whether every figure is known")]
+    complete: Annotated[bool, Field(description="whether shapes, parameters and costs of all nodes are known")]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data, ready for JSON."""
@@ -184,11 +190,11 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
     def total(figure: Callable[[Node, Inferred], int]) -> int | None:
         return sum(figure(node, facts) for node, facts in known) if complete else None
 
-    def inference(figure: Callable[[Node, Inferred], int]) -> int | None:
-        return total(lambda node, facts: 0 if node.name in graph.train_only else figure(node, facts))
+    def inference(figure: Callable[[Inferred], int]) -> int | None:
+        return sum(figure(node.known) for node in at_inference(graph)) if complete else None
 
     def outputs_of(*kinds: str) -> int | None:
-        return inference(lambda _, facts: facts.output.size if has_kernel(facts, *kinds) else 0)
+        return inference(lambda facts: facts.output.size if has_kernel(facts, *kinds) else 0)
 
     totals = Totals(
         params=Params(
@@ -197,15 +203,15 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
             total(lambda node, facts: count_params(node, facts).state),
         ),
         macs=Macs(
-            inference(lambda _, facts: forward_macs(facts)),
-            inference(lambda _, facts: padding_exact_macs(facts)),
+            inference(forward_macs),
+            inference(padding_exact_macs),
             total(lambda node, _: training[node.name]),
         ),
-        flops=Forward(inference(lambda _, facts: forward_flops(facts))),
+        flops=Forward(inference(forward_flops)),
         activations=Activations(
             outputs_of("conv"),
             outputs_of("conv", "gemm", "scan"),
-            inference(lambda _, facts: facts.output.size),
+            inference(lambda facts: facts.output.size),
         ),
     )
     return Report(

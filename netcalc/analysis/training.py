@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netcalc.graph import Graph, Node
+from netcalc.graph import Graph
 
 
 def training_macs(graph: Graph) -> Mapping[str, int]:
@@ -18,7 +18,7 @@ def training_macs(graph: Graph) -> Mapping[str, int]:
     trained_below: dict[str, bool] = dict.fromkeys(graph.inputs, False)
     macs: dict[str, int] = {}
     for node in graph.nodes.values():
-        has_trained = _has_trained_params(node)
+        has_trained = graph.is_trained(node)
         below = any(trained_below[name] for name in node.inputs)
         trained_below[node.name] = below or has_trained
         if node.facts is None:
@@ -29,7 +29,3 @@ def training_macs(graph: Graph) -> Mapping[str, int]:
             total += kernel.macs * (1 + (backward if node.name in needed else 0))
         macs[node.name] = total
     return macs
-
-
-def _has_trained_params(node: Node) -> bool:
-    return node.facts is not None and bool(node.facts.params) and node.spec.trainable

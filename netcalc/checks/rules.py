@@ -41,6 +41,8 @@ def redundant_bias(graph: Graph) -> Iterator[Finding]:
             continue
         if not node.spec.trainable:  # it subtracts the stored mean, which does not follow the bias
             continue
+        if any(other.owner == source.owner and other.name != source.name for other in graph.nodes.values()):
+            continue  # its bias serves another node as well
         layer = source.spec.layer
         added = any(spec.role == "bias" and spec.axes == "o" for spec in source.facts.params.values())
         if added and "bias" in type(layer).model_fields:

@@ -11,7 +11,8 @@ from netcalc.analysis.report import DiagnosticReport, Report
 
 _FIELDS = (
     "name", "type", "path", "file", "line", "inputs", "output", "dtype",
-    "params_trainable", "params_frozen", "params_state", "macs_forward", "flops_forward",
+    "params_trainable", "params_frozen", "params_state", "macs_forward", "flops_forward", "macs_padding_exact",
+    "macs_training",
 )  # fmt: skip
 
 
@@ -29,7 +30,10 @@ def report_csv(report: Report) -> str:
         output = ("", "") if layer.output is None else ("x".join(map(str, layer.output.shape)), layer.output.dtype)
         place = (layer.name, layer.type, layer.path, layer.source.file, layer.source.line, " ".join(layer.inputs))
         params = (layer.params.trainable, layer.params.frozen, layer.params.state)
-        writer.writerow((*place, *output, *params, layer.macs.forward, layer.flops.forward))
+        macs = layer.macs
+        writer.writerow(
+            (*place, *output, *params, macs.forward, layer.flops.forward, macs.padding_exact, macs.training)
+        )
     return text.getvalue()
 
 

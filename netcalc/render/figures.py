@@ -45,12 +45,13 @@ def summary(report: Report) -> list[tuple[str, str]]:
         lines.append(("state", f"{number(totals.params.state)} (batch-norm statistics)"))
     lines += [
         ("forward MACs", _forward(totals.macs.forward, report.batch)),
+        ("training MACs", _forward(totals.macs.training, report.batch)),
         ("forward FLOPs", f"{_forward(totals.flops.forward, report.batch)} (1 MAC = 2 FLOPs, + elementwise)"),
         (
             "activations",
             f"{number(totals.activations.conv_output_elements)} conv outputs, "
-            f"{number(totals.activations.weighted_output_elements)} conv and dense outputs, "
-            f"{number(totals.activations.node_output_elements)} outputs of all nodes",
+            f"{number(totals.activations.weighted_output_elements)} outputs of weighted layers, "
+            f"{number(totals.activations.node_output_elements)} of all nodes",
         ),
     ]
     heads = [layer.macs.forward for layer in report.layers if layer.train_only]

@@ -76,3 +76,13 @@ def test_padding_exact_macs_leave_out_every_tap_on_padding(padding: str, stride:
                     x = j * columns.stride - columns.padding[0] + b * columns.dilation
                     inside += 0 <= y < 9 and 0 <= x < 8
     assert padding_exact_macs(facts) == inside * 4 * 6 // 2
+
+
+def test_a_node_that_shares_frozen_parameters_takes_no_weight_gradient() -> None:
+    layers = (
+        "[conv: {filters: 3, kernel: 1}, {conv: {filters: 3, kernel: 1}, name: c, trainable: false}, "
+        "{conv: {filters: 3, kernel: 1}, share: c, name: d}]"
+    )
+    graph = graph_of(layers)
+    forward = forward_macs(graph.nodes["d"].known)
+    assert training_macs(graph)["d"] == 2 * forward
