@@ -28,7 +28,7 @@ def predict(
     """Classify image files with a trained network.
 
     Images are scaled to the size of the run's data, then preprocessed as in training. The mnist5k and digits
-    networks expect light strokes on black.
+    networks expect light strokes on black; transparency counts as black.
     """
     import jax
 
