@@ -2,13 +2,16 @@
 
 import json
 import math
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
 from netcalc.compiler.network import compile_graph
-from netcalc.diagnostics import SpecError
+from netcalc.diagnostics import CannotRunError, SpecError
+from netcalc.graph import build_complete
+from netcalc.spec.load import parse_spec
 from netcalc.train.checkpoint import load_checkpoint
 from netcalc.train.device import choose_device
 from netcalc.train.evaluate import evaluate_run
@@ -185,7 +188,73 @@ def test_what_does_not_fit_is_said_before_training(overrides, code):
 def test_a_spec_without_a_train_section_cannot_be_trained():
     with pytest.raises(SpecError) as error:
         make_plan(graph_of("name: n\ninput: [4]\nlayers: [dense: 2]"))
-    assert [d.code for d in error.value.diagnostics] == ["NC200"]
+    assert [(d.code, d.span) for d in error.value.diagnostics] == [("NC200", None)]
+
+
+def test_what_is_missing_is_shown_nowhere_else():
+    with pytest.raises(SpecError) as error:
+        make_plan(graph_of("name: n\nbudgets: {params: 100}\ninput: [4]\nlayers: [dense: 2]"))
+    assert error.value.diagnostics[0].span is None
+
+
+TWO_INPUTS = """
+inputs: {left: [8, 8, 1], right: [8, 8, 1]}
+layers: [{add: , from: [left, right]}, flatten, {dense: 10}]
+train: {data: digits}
+"""
+HEADS = """
+input: [8, 8, 1]
+params: {aux: true}
+layers:
+  - {flatten: , name: flat}
+  - {dense: 10, name: head, from: flat, when: $aux}
+  - {dense: 10, name: scores, from: flat}
+outputs: [scores, {name: head, train_only: true, when: $aux}]
+train: {data: digits}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "line"),
+    [
+        (TWO_INPUTS, ("one input", "2: `left`, `right`"), 2),
+        (
+            HEADS.replace("{name: head, train_only: true, when: $aux}", "head"),
+            ("one output", "`scores`, `head`"),
+            8,
+        ),
+        (HEADS, ("counted but not trained yet: `head`", "when: false", "--set params.aux=false"), 8),
+    ],
+    ids=["inputs", "outputs", "auxiliary"],
+)
+def test_what_has_not_one_input_and_one_output_says_which(text, words, line):
+    with pytest.raises(SpecError) as error:
+        make_plan(graph_of(text))
+    (found,) = error.value.diagnostics
+    assert found.code == "NC203"
+    assert found.span.line == line
+    for word in words:
+        assert word in f"{found.message} ({found.help})"
+
+
+def test_without_its_auxiliary_heads_a_network_can_be_trained():
+    assert make_plan(graph_of(HEADS, "params.aux=false")).network.outputs == ("scores",)
+
+
+def test_a_file_name_of_several_lines_stays_in_the_comment(tmp_path):
+    graph = build_complete(parse_spec(CONVNET, "a\nlayers: [relu]\n\x1b.yaml"))
+    run = create_run(tmp_path, graph, make_plan(graph).preprocessing, choose_device("cpu"))
+    assert open_run(run)[0].nodes.keys() == graph.nodes.keys()
+    assert (run / "spec.yaml").read_text(encoding="utf-8").startswith("# Resolved from a�layers: [relu]��.yaml by")
+
+
+@pytest.mark.parametrize("change", [{"classes": list("abcdefghij")}, {"source": [9, 8, 1], "resize": [8, 8]}])
+def test_a_preprocessing_of_other_data_is_not_evaluated(trained, tmp_path, change):
+    run = shutil.copytree(trained[0], tmp_path / "copy", symlinks=True)
+    file = run / "preprocessing.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(CannotRunError, match=r"preprocessing\.json: .* not those of the data set `digits`"):
+        evaluate_run(run, "last")
 
 
 def test_a_map_of_one_pixel_counts_as_class_scores():
