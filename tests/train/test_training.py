@@ -20,7 +20,7 @@ from netcalc.train.optimizers import make_optimizer
 from netcalc.train.plan import make_plan
 from netcalc.train.run import CHECKPOINTS, create_run, open_run
 from netcalc.train.step import initial_train_state
-from tests.train.specs import BRANCHING, CONVNET, graph_of
+from tests.train.specs import BRANCHING, CONVNET, DENSE, SHORT, graph_of
 
 
 class Watcher:
@@ -99,14 +99,13 @@ def params_after(text, tmp_path, *overrides):
 
 
 def test_one_seed_gives_bitwise_one_result_and_another_seed_another(tmp_path):
-    short = "train.steps=8", "train.epochs=null"
-    first = params_after(BRANCHING, tmp_path, *short)
-    again = params_after(BRANCHING, tmp_path, *short)
-    other = params_after(BRANCHING, tmp_path, *short, "train.seed=1")
+    first = params_after(SHORT, tmp_path)
+    again = params_after(SHORT, tmp_path)
+    other = params_after(SHORT, tmp_path, "train.seed=1")
     leaves = [jax.tree.leaves((saved.params, saved.state)) for saved in (first, again, other)]
     assert all(np.array_equal(a, b) for a, b in zip(leaves[0], leaves[1], strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(leaves[0], leaves[2], strict=True))
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["branching-1", "branching-2", "branching-3"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["short-1", "short-2", "short-3"]
 
 
 def test_a_branching_network_trains_and_its_statistics_move(tmp_path):
@@ -137,7 +136,7 @@ def test_a_final_softmax_does_not_count_twice_under_cross_entropy():
 
 def test_frozen_nodes_keep_their_parameters_and_statistics(tmp_path):
     freeze = "layers.stem.trainable=false", "layers.shared.trainable=false"
-    graph = graph_of(BRANCHING, *freeze, "train.steps=5", "train.epochs=null")
+    graph = graph_of(SHORT, *freeze)
     plan = make_plan(graph)
     before = initial_train_state(plan, make_optimizer(plan.spec.optimizer))
     run, _, _ = run_training(graph, tmp_path)
@@ -149,7 +148,7 @@ def test_frozen_nodes_keep_their_parameters_and_statistics(tmp_path):
 
 
 def test_a_signal_ends_the_training_after_saving(tmp_path):
-    graph = graph_of(CONVNET)
+    graph = graph_of(DENSE)
     asked = []
 
     def after_ten():
@@ -163,7 +162,7 @@ def test_a_signal_ends_the_training_after_saving(tmp_path):
 
 
 def test_steps_may_end_within_an_epoch(tmp_path):
-    _, outcome, _ = run_training(graph_of(CONVNET, "train.epochs=null", "train.steps=50"), tmp_path)
+    _, outcome, _ = run_training(graph_of(DENSE, "train.epochs=null", "train.steps=50"), tmp_path)
     assert (outcome.last.step, outcome.last.epoch) == (50, 2)
 
 
