@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netcalc.analysis.report import Report, analyze_graph
@@ -19,20 +20,25 @@ Source = Graph | str | os.PathLike[str]
 """A graph, or the path of a spec."""
 
 
-def load(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Graph:
+def load(path: str | os.PathLike[str], overrides: Sequence[str] = (), root: Path | None = None) -> Graph:
     """Return the network that a YAML file describes, every node with its facts.
 
-    `overrides` are assignments such as `params.classes=20`, as `--set` takes them. Raises SpecError, which
-    carries every diagnostic, for a spec with errors, and CannotRunError for a file that cannot be read.
+    `overrides` are assignments such as `params.classes=20`, as `--set` takes them. Files that the spec extends or
+    imports must lie below `root`, by default the nearest folder above it with netcalc.toml, pyproject.toml or .git,
+    else its own folder. Raises SpecError, which carries every diagnostic, for a spec with errors, and
+    CannotRunError for a file that cannot be read.
     """
-    return build_complete(load_spec(path, overrides))
+    return build_complete(load_spec(path, overrides, root))
 
 
 def analyze(source: Source, *, batch: int = 1) -> Report:
     """Return shapes, parameters, MACs and FLOPs of a network; figures are for one sample.
 
-    Raises SpecError and CannotRunError as `load` does.
+    `batch` is the samples in a batch, for its totals: at least 1, else ValueError. Raises SpecError and
+    CannotRunError as `load` does.
     """
+    if batch < 1:
+        raise ValueError(f"`batch` should be at least 1, not {batch}")
     return analyze_graph(_graph(source), batch)
 
 

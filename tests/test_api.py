@@ -93,6 +93,22 @@ def test_compile_gives_the_network_that_was_analysed() -> None:
     assert output.shape == (3, 10)
 
 
+@pytest.mark.parametrize("batch", [0, -3])
+def test_a_batch_holds_at_least_one_sample(batch: int) -> None:
+    with pytest.raises(ValueError, match=f"`batch` should be at least 1, not {batch}"):
+        netcalc.analyze(LENET, batch=batch)
+
+
+def test_load_takes_the_root_of_what_a_spec_extends(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("input: [8]\nlayers: [relu]\n")
+    (tmp_path / "inner").mkdir()
+    spec = tmp_path / "inner" / "spec.yaml"
+    spec.write_text("extends: ../base.yaml\n")
+    assert netcalc.load(spec, root=tmp_path).nodes.keys() == {"relu1"}
+    with pytest.raises(netcalc.SpecError, match="NC019"):
+        netcalc.load(spec, root=tmp_path / "inner")
+
+
 def test_a_layer_that_does_not_fit_raises_with_every_diagnostic(misfit: Path) -> None:
     for use in (netcalc.load, netcalc.analyze):
         with pytest.raises(netcalc.SpecError) as caught:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netcalc.cli.options import RootOption, SetOption
-from netcalc.cli.output import print_diagnostics, write_text
-from netcalc.diagnostics import SpecError
+from netcalc.cli.output import print_cannot_run, print_diagnostics, write_text
+from netcalc.diagnostics import CannotRunError, SpecError
 
 if TYPE_CHECKING:
-    from netcalc.diagnostics import Diagnostic
+    from netcalc.diagnostics import Diagnostic, Span
 
 EXAMPLE = "netcalc check configs/lenet5.yaml"
 
@@ -37,12 +37,21 @@ def check(
 ) -> None:
     """Check specs: schema, shapes, design rules and budgets, without JAX.
 
-    Exits with 1 if a spec has an error or misses a budget.
+    A finding in a file that several specs share is shown once. Exits with 1 if a spec has an error or misses a
+    budget, with 2 if a file cannot be read; what the other files have is shown all the same.
     """
-    found = [diagnostic for spec in specs for diagnostic in _check_one(spec, set or [], root)]
+    findings: dict[tuple[str, str, Span | None], Diagnostic] = {}
+    unread: list[CannotRunError] = []
+    for spec in specs:
+        try:
+            for diagnostic in _check_one(spec, set or [], root):
+                findings.setdefault((diagnostic.code, diagnostic.message, diagnostic.span), diagnostic)
+        except CannotRunError as error:
+            unread.append(error)
+    found = tuple(findings.values())
     match format:
         case CheckFormat.full:
-            print_diagnostics(found)
+            print_diagnostics(found, stderr=False)
         case CheckFormat.concise:
             from netcalc.render.diagnostics import concise
 
@@ -52,6 +61,10 @@ def check(
             from netcalc.render.data import diagnostics_json
 
             write_text(diagnostics_json(tuple(map(diagnostic_report, found))), None)
+    for reason in unread:
+        print_cannot_run(reason)
+    if unread:
+        raise typer.Exit(2)
     failing = ("error", "warning") if strict else ("error",)
     if any(d.severity in failing for d in found):
         raise typer.Exit(1)

@@ -37,12 +37,10 @@ def evaluate(
 
     Uses the preprocessing stored with the run and repeats the figures that training printed.
     """
-    import jax
-
-    from netcalc.train.device import choose_device
+    from netcalc.train.device import computing_on
     from netcalc.train.evaluate import evaluate_run
 
-    with jax.default_device(choose_device(device.value)):
+    with computing_on(device.value):
         evaluation = evaluate_run(run, checkpoint)
     metrics = evaluation.metrics
     if format is MetricsFormat.json:

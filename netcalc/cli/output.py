@@ -65,13 +65,25 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """Print findings to stderr with the lines they are about, and how many there are."""
+def print_diagnostics(diagnostics: Iterable[Diagnostic], *, stderr: bool = True) -> None:
+    """Print findings with the lines they are about, and how many there are.
+
+    To stderr where they say why a command does not go on, to stdout where they are what it was asked for.
+    """
+    found = tuple(diagnostics)
+    out = console(stderr=stderr)
+    if stderr:
+        _print_found(out, found)
+        return
+    with out.capture() as captured:
+        _print_found(out, found)
+    write_text(captured.get(), None)
+
+
+def _print_found(out: Console, found: tuple[Diagnostic, ...]) -> None:
     from netcalc.render.diagnostics import render_diagnostic, tally
     from netcalc.spec.load import quotable_lines
 
-    found = tuple(diagnostics)
-    out = console(stderr=True)
     lines_of = cache(quotable_lines)
     for diagnostic in found:
         out.print(render_diagnostic(diagnostic, lines_of), soft_wrap=True)

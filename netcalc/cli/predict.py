@@ -28,14 +28,12 @@ def predict(
     """Classify image files with a trained network.
 
     Images are scaled to the size of the run's data, then preprocessed as in training. The mnist5k and digits
-    networks expect light strokes on black.
+    networks expect light strokes on black; transparency counts as black.
     """
-    import jax
-
-    from netcalc.train.device import choose_device
+    from netcalc.train.device import computing_on
     from netcalc.train.evaluate import predict_files
 
-    with jax.default_device(choose_device(device.value)):
+    with computing_on(device.value):
         predictions = predict_files(run, checkpoint, files)
     if format is MetricsFormat.json:
         records = [

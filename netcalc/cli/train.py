@@ -35,24 +35,22 @@ def train(
 
     graph = build_complete(load_spec(spec, set or (), root))
 
-    import jax
-
     from netcalc.cli.progress import TrainingProgress
-    from netcalc.train.device import choose_device, describe
+    from netcalc.train.device import computing_on, describe
     from netcalc.train.loop import train as run_training
     from netcalc.train.plan import make_plan
     from netcalc.train.run import create_run
 
-    chosen = choose_device(device.value)
-    plan = make_plan(graph)
-    run = create_run(runs, graph, plan.preprocessing, chosen)
     log = console(stderr=True)
-    how = "  (chosen by auto)" if device is Device.auto else ""
-    log.print(f"run {run}   device {describe(chosen)}{how}", soft_wrap=True)
-    epochs = -(-plan.steps // plan.steps_per_epoch)
-    progress = TrainingProgress(epochs, len(plan.dataset.train.labels))
-    with jax.default_device(chosen), _signals() as interrupted, progress.shown_while():
-        outcome = run_training(plan, run, progress, interrupted)
+    with computing_on(device.value) as chosen:
+        plan = make_plan(graph)
+        run = create_run(runs, graph, plan.preprocessing, chosen)
+        how = "  (chosen by auto)" if device is Device.auto else ""
+        log.print(f"run {run}   device {describe(chosen)}{how}", soft_wrap=True)
+        epochs = -(-plan.steps // plan.steps_per_epoch)
+        progress = TrainingProgress(epochs, len(plan.dataset.train.labels))
+        with _signals() as interrupted, progress.shown_while():
+            outcome = run_training(plan, run, progress, interrupted)
     last, best = outcome.last, outcome.best
     lines = [f"test loss {last.test_loss:.4f}\n", f"test accuracy {100 * last.test_accuracy:.2f} %\n"]
     if best.epoch != last.epoch:

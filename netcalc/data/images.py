@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from netcalc.diagnostics import CannotRunError
 
@@ -20,6 +20,9 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 def load_image(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """Return an image file as [height, width, channels], scaled to `shape` if it has another size.
 
+    It is turned as its EXIF orientation says. Where `shape` has no alpha channel, transparency lies over black, the
+    background of the built-in data.
+
     Raises CannotRunError, naming the file, for what is missing, damaged or dangerously large.
     """
     height, width, channels = shape
@@ -29,7 +32,7 @@ def load_image(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> NDA
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                decoded = image.convert(_MODES[channels])
+                decoded = _decoded(image, _MODES[channels])
         if decoded.size != (width, height):
             decoded = decoded.resize((width, height), Image.Resampling.BILINEAR)
     except FileNotFoundError:
@@ -39,3 +42,12 @@ def load_image(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> NDA
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise CannotRunError(f"{os.fspath(path)}: not an image that can be read ({error})") from None
     return np.asarray(decoded, dtype=np.uint8).reshape(height, width, channels)
+
+
+def _decoded(image: Image.Image, mode: str) -> Image.Image:
+    image = ImageOps.exif_transpose(image)
+    if mode != "RGBA" and image.has_transparency_data:
+        # Conversion alone would drop alpha and show the colour of what is transparent, often white.
+        opaque = Image.new("RGBA", image.size, "black")
+        image = Image.alpha_composite(opaque, image.convert("RGBA"))
+    return image.convert(mode)

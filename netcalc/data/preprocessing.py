@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
+from netcalc.choice import LIST_AS_TUPLE, Fields
 from netcalc.data.sources import Dataset
 from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError
 from netcalc.spec.training import DataSpec, Normalization
 
 FORMAT = "netcalc.preprocessing/1"
+MAX_SIDE = 16384
+"""The most pixels along an axis that `resize` takes."""
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
@@ -72,23 +76,40 @@ def fit_preprocessing(dataset: Dataset, spec: DataSpec, places: Mapping[str, Spa
     )
 
 
-def stored_preprocessing(data: Mapping[str, Any], file: str) -> Preprocessing:
-    """Return the preprocessing from its JSON form; raises CannotRunError for anything else."""
+_Side = Annotated[int, Field(gt=0, le=MAX_SIDE)]
+_Pad = Annotated[int, Field(ge=0, le=MAX_SIDE)]
+_Pads = Annotated[tuple[_Pad, _Pad], LIST_AS_TUPLE]
+
+
+class _Stored(Fields):
+    """The JSON form of a Preprocessing, as a run holds it and people may have edited it."""
+
+    format: Literal["netcalc.preprocessing/1"]
+    source: Annotated[tuple[_Side, _Side, _Side], LIST_AS_TUPLE]
+    resize: Annotated[tuple[_Side, _Side] | None, LIST_AS_TUPLE]
+    pad: Annotated[tuple[_Pads, _Pads], LIST_AS_TUPLE]
+    mean: Annotated[tuple[float, ...], LIST_AS_TUPLE]
+    std: Annotated[tuple[PositiveFloat, ...], LIST_AS_TUPLE]
+    classes: Annotated[tuple[str, ...], LIST_AS_TUPLE, Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _one_value_a_channel(self) -> _Stored:
+        if not len(self.mean) == len(self.std) == self.source[2]:
+            counts = f"{len(self.mean)} and {len(self.std)} for {self.source[2]}"
+            raise ValueError(f"`mean` and `std` should have one value a channel, not {counts}")
+        return self
+
+
+def stored_preprocessing(text: bytes, file: str) -> Preprocessing:
+    """Return the preprocessing from its JSON text; raises CannotRunError, naming the file, for anything else."""
     try:
-        if data["format"] != FORMAT:
-            raise ValueError(data["format"])
-        (top, bottom), (left, right) = data["pad"]
-        height, width, channels = data["source"]
-        return Preprocessing(
-            source=(height, width, channels),
-            resize=None if data["resize"] is None else (data["resize"][0], data["resize"][1]),
-            pad=((top, bottom), (left, right)),
-            mean=tuple(data["mean"]),
-            std=tuple(data["std"]),
-            classes=tuple(data["classes"]),
-        )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise CannotRunError(f"{file}: not the preprocessing of a run ({error!r})") from None
+        stored = _Stored.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        what = f"`{place}`: {problem['msg']}" if place else problem["msg"].removeprefix("Value error, ")
+        raise CannotRunError(f"{file}: not the preprocessing of a run ({what})") from None
+    return Preprocessing(**{field.name: getattr(stored, field.name) for field in fields(Preprocessing)})
 
 
 def _statistics(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -49,6 +49,10 @@ class _Reader:
         if not isinstance(tree, YamlDict) or not tree.entries:
             message = "a spec is a mapping with `input` and `layers`"
             raise SpecError([Diagnostic("NC012", message, tree.span)])
+        if "blocks" in tree.entries and not tree.entries.keys() & {"input", "inputs", "layers"}:
+            message = "a file of blocks is no network: it has neither `input` nor `layers`"
+            help = "its blocks are checked where a spec imports and uses them"
+            raise SpecError([Diagnostic("NC012", message, tree.span, help)])
         self.tree = tree
         self.findings = Findings()
         self.substitution = Substitution(self.findings)

@@ -10,9 +10,6 @@ from netcalc.choice import LIST_AS_TUPLE, Fields, OneOf
 from netcalc.layers.base import PositiveInt
 from netcalc.layers.window import Padding
 
-BUILT_IN = ("mnist5k", "digits")
-"""Data sets that ship with netcalc."""
-
 
 def _side_pair(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):

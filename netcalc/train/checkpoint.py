@@ -15,16 +15,20 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from netcalc.choice import Fields
 from netcalc.compiler.initialize import Params, State
 from netcalc.diagnostics import CannotRunError
 from netcalc.graph import Graph
@@ -70,38 +74,46 @@ def save_checkpoint(
     }
     files[META] = (json.dumps(meta, indent=2) + "\n").encode()
     try:
+        with _told(final, "the checkpoint could not be written"):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            for name, data in files.items():
+                _write_durably(partial / name, data)
+            _sync(partial)
+            if final.exists():
+                shutil.rmtree(final)
+            os.rename(partial, final)
+            _sync(directory)
+    except CannotRunError:
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name, data in files.items():
-            _write_durably(partial / name, data)
-        _sync(partial)
-        if final.exists():
-            shutil.rmtree(final)
-        os.rename(partial, final)
-        _sync(directory)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        message = f"{final}: the checkpoint could not be written ({error.strerror or error})"
-        raise CannotRunError(message, help="earlier checkpoints are as they were") from None
+        raise
     return final
 
 
 def point(directory: Path, name: str, target: Path) -> None:
-    """Let `last` or `best` stand for a step directory, in one atomic swap."""
+    """Let `last` or `best` stand for a step directory, in one atomic swap.
+
+    Raises CannotRunError, leaving the pointer as it was, where the disk does not take it.
+    """
     fresh = directory / f".{name}.partial"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target.name, target_is_directory=True)
-    os.replace(fresh, directory / name)
-    _sync(directory)
+    with _told(directory / name, f"the pointer could not be set to {target.name}"):
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(target.name, target_is_directory=True)
+        os.replace(fresh, directory / name)
+        _sync(directory)
 
 
 def prune(directory: Path) -> None:
-    """Remove the step directories that no pointer stands for, and what an interrupted save left."""
-    kept = {os.readlink(directory / name) for name in POINTERS if (directory / name).is_symlink()}
-    for path in directory.iterdir():
-        is_checkpoint = path.name.startswith("step-") and path.name not in kept
-        if path.is_dir() and not path.is_symlink() and (is_checkpoint or path.name.endswith(".partial")):
-            shutil.rmtree(path)
+    """Remove the step directories that no pointer stands for, and what an interrupted save left.
+
+    Raises CannotRunError where that fails.
+    """
+    with _told(directory, "old checkpoints could not be removed"):
+        kept = {os.readlink(directory / name) for name in POINTERS if (directory / name).is_symlink()}
+        for path in directory.iterdir():
+            is_checkpoint = path.name.startswith("step-") and path.name not in kept
+            if path.is_dir() and not path.is_symlink() and (is_checkpoint or path.name.endswith(".partial")):
+                shutil.rmtree(path)
 
 
 def load_checkpoint(path: Path, graph: Graph) -> Checkpoint:
@@ -110,7 +122,7 @@ def load_checkpoint(path: Path, graph: Graph) -> Checkpoint:
     Raises CannotRunError, naming the file, for what is missing, truncated, altered or of another network.
     """
     meta = _read_meta(path / META)
-    data = _read_verified(path / MODEL, meta)
+    data = _read_verified(path / MODEL, meta.files.model)
     try:
         arrays = load(data)
     except SafetensorError as error:
@@ -122,43 +134,77 @@ def load_checkpoint(path: Path, graph: Graph) -> Checkpoint:
         for group, specs in ((params, owned), (state, node.known.state)):
             for name, spec in specs.items():
                 array = arrays.pop(f"{node.name}/{name}", None)
-                if array is None or array.shape != spec.shape:
-                    found = "nothing" if array is None else f"shape {array.shape}"
-                    raise CannotRunError(
-                        f"{path / MODEL}: `{node.name}/{name}` should have shape {spec.shape}, found {found}"
-                    )
+                expected = f"shape {spec.shape} and dtype {spec.dtype}"
+                found = "nothing" if array is None else f"shape {array.shape} and dtype {array.dtype.name}"
+                if array is None or found != expected:
+                    message = f"`{node.name}/{name}` should have {expected}, found {found}"
+                    raise CannotRunError(f"{path / MODEL}: {message}")
                 group.setdefault(node.name, {})[name] = jax.numpy.asarray(array)
     if arrays:
         raise CannotRunError(f"{path / MODEL}: `{min(arrays)}` belongs to no node of the network")
-    return Checkpoint(params, state, int(meta["step"]), int(meta["epoch"]))
+    return Checkpoint(params, state, meta.step, meta.epoch)
 
 
-def _read_meta(path: Path) -> dict[str, Any]:
+class _File(Fields):
+    """What checkpoint.json records of a file beside it."""
+
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: str
+
+
+class _Files(Fields):
+    """The files of a checkpoint, by their names."""
+
+    model: _File = Field(alias="model.safetensors")
+    training: _File = Field(alias="training.safetensors")
+
+
+class _Meta(Fields):
+    """What checkpoint.json holds; metrics may be NaN after a training that diverged."""
+
+    format: Literal["netcalc.checkpoint/1"]
+    step: Annotated[int, Field(ge=0)]
+    epoch: Annotated[int, Field(ge=0)]
+    metrics: dict[str, Any]
+    files: _Files
+
+
+def _read_meta(path: Path) -> _Meta:
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        return _Meta.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise CannotRunError(f"{path.parent}: no checkpoint here") from None
-    except (OSError, ValueError) as error:
-        raise CannotRunError(f"{path}: cannot be read ({error})") from None
-    needed = {"format", "step", "epoch", "files"}
-    if not isinstance(meta, dict) or not needed <= meta.keys() or meta["format"] != FORMAT:
-        raise CannotRunError(f"{path}: not a checkpoint of this version of netcalc")
-    return meta
+    except OSError as error:
+        raise CannotRunError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        what = f"`{place}`: {problem['msg']}" if place else problem["msg"]
+        raise CannotRunError(f"{path}: not a checkpoint of this version of netcalc ({what})") from None
 
 
-def _read_verified(path: Path, meta: dict[str, Any]) -> bytes:
+def _read_verified(path: Path, expected: _File) -> bytes:
     try:
         data = path.read_bytes()
-        expected = meta["files"][path.name]
-    except (OSError, KeyError, TypeError) as error:
-        raise CannotRunError(f"{path}: cannot be read ({error})") from None
-    if len(data) != expected["bytes"] or _sha256(data) != expected["sha256"]:
+    except OSError as error:
+        raise CannotRunError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if len(data) != expected.bytes or _sha256(data) != expected.sha256:
         raise CannotRunError(
             f"{path}: damaged, its checksum is not the one recorded when it was written "
-            f"({len(data):,} bytes, {expected['bytes']:,} recorded)",
+            f"({len(data):,} bytes, {expected.bytes:,} recorded)",
             help="use another checkpoint of the run with --checkpoint",
         )
     return data
+
+
+@contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """Turn what a disk refuses into a CannotRunError."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{path}: {what} ({error.strerror or error})"
+        raise CannotRunError(message, help="earlier checkpoints are as they were") from None
 
 
 def _by_name(tree: dict[str, dict[str, jax.Array]]) -> Arrays:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import jax
 
 from netcalc.diagnostics import CannotRunError
@@ -10,16 +14,42 @@ from netcalc.diagnostics import CannotRunError
 def choose_device(wanted: str) -> jax.Device:
     """Return the device for `auto`, `cpu`, `gpu` or `tpu`; raises CannotRunError where it is not there."""
     try:
-        return jax.devices(None if wanted == "auto" else wanted)[0]
+        return _devices(None if wanted == "auto" else wanted)[0]
     except RuntimeError:
-        seen = ", ".join(sorted({device.platform for device in jax.devices()}))
+        pass
+    try:
+        seen = ", ".join(sorted({device.platform for device in _devices(None)}))
+    except RuntimeError as error:
+        only = os.environ.get("JAX_PLATFORMS")
+        raise CannotRunError(
+            "JAX finds no device here" + (f" ({error})" if str(error) else ""),
+            help=f"JAX_PLATFORMS is `{only}`: unset it to let JAX choose"
+            if only
+            else "see docs.jax.dev, Installation",
+        ) from None
+    else:
         raise CannotRunError(
             f"no {wanted} here: JAX sees {seen}",
             help=f"leave out --device to use {seen}, or install JAX for your {wanted} (docs.jax.dev, Installation)",
-        ) from None
+        )
+
+
+@contextmanager
+def computing_on(wanted: str) -> Iterator[jax.Device]:
+    """Let JAX compute on the device that `choose_device` returns, and yield it."""
+    device = choose_device(wanted)
+    with jax.default_device(device):
+        yield device
 
 
 def describe(device: jax.Device) -> str:
     """Return `cpu (TFRT_CPU_0)`, `gpu (NVIDIA H100 80GB HBM3)`."""
     kind = device.device_kind if device.device_kind != device.platform else str(device)
     return f"{device.platform} ({kind})"
+
+
+def _devices(platform: str | None) -> list[jax.Device]:
+    try:
+        return jax.devices(platform)
+    except AssertionError as error:  # what JAX raises where none of the platforms of JAX_PLATFORMS is there
+        raise RuntimeError(str(error)) from None

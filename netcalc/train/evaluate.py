@@ -11,10 +11,11 @@ import numpy as np
 from netcalc.compiler.initialize import Params, State
 from netcalc.data.images import MAX_VALUE, load_image
 from netcalc.data.pipeline import evaluation_batches, prepare
+from netcalc.diagnostics import CannotRunError
 from netcalc.train.checkpoint import Checkpoint, load_checkpoint
 from netcalc.train.metrics import Metrics, Sums
 from netcalc.train.plan import Plan, make_plan
-from netcalc.train.run import checkpoint_path, open_run
+from netcalc.train.run import PREPROCESSING, checkpoint_path, open_run
 from netcalc.train.step import make_evaluation_step
 
 BATCH = 256
@@ -91,4 +92,8 @@ def predict_files(run: Path, checkpoint: str, files: list[Path]) -> list[Predict
 def _open(run: Path, checkpoint: str) -> tuple[Plan, Checkpoint]:
     graph, preprocessing = open_run(run)
     plan = make_plan(graph, preprocessing)
+    data = plan.dataset
+    if (preprocessing.source, preprocessing.classes) != (data.train.images.shape[1:], data.classes):
+        message = f"{run / PREPROCESSING}: `source` and `classes` are not those of the data set `{data.name}`"
+        raise CannotRunError(message)
     return plan, load_checkpoint(checkpoint_path(run, checkpoint), graph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netcalc.compiler.network import Network, compile_graph
@@ -45,11 +46,9 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
     spec = graph.spec.train
     if spec is None:
         raise _error(
-            graph, "NC200", "the spec has no `train:` section", "name", "for example `train: {data: mnist5k}`"
+            graph, "NC200", "the spec has no `train:` section", "train", "for example `train: {data: mnist5k}`"
         )
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        message = f"training needs one input and one output, not {len(graph.inputs)} and {len(graph.outputs)}"
-        raise _error(graph, "NC203", message, "outputs", "name one node under `outputs:`")
+    _check_ends(graph)
     dataset = load_dataset(spec.data)
     if preprocessing is None:
         preprocessing = fit_preprocessing(dataset, spec.data, graph.spec.sections)
@@ -79,6 +78,27 @@ def logits_node(graph: Graph) -> str:
     return output
 
 
+def _check_ends(graph: Graph) -> None:
+    auxiliary = [output.node for output in graph.spec.outputs if output.train_only]
+    if len(graph.inputs) != 1:
+        message = f"training needs one input, the network has {len(graph.inputs)}: {_listed(graph.inputs)}"
+        raise _error(graph, "NC203", message, "inputs", "data sets give one image a sample")
+    if len(graph.inference_outputs) != 1:
+        names = graph.inference_outputs
+        message = f"training needs one output, the network has {len(names)}: {_listed(names)}"
+        raise _error(graph, "NC203", message, "outputs", "name one node under `outputs:`")
+    if auxiliary:
+        message = f"auxiliary heads are counted but not trained yet: {_listed(auxiliary)}"
+        help = "leave them out to train the network, each with `when: false`"
+        if graph.spec.params.get("aux") is True:
+            help += ": here `--set params.aux=false`"
+        raise _error(graph, "NC203", message, "outputs", help)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def _check_classes(graph: Graph, dataset: Dataset) -> None:
     (output,) = graph.outputs
     node = graph.nodes[output]
@@ -92,6 +112,4 @@ def _check_classes(graph: Graph, dataset: Dataset) -> None:
 
 
 def _error(graph: Graph, code: str, message: str, section: str, help: str) -> SpecError:
-    places = graph.spec.sections
-    span = places.get(section) or next(iter(places.values()), None)
-    return SpecError([Diagnostic(code, message, span, help)])
+    return SpecError([Diagnostic(code, message, graph.spec.sections.get(section), help)])

@@ -52,7 +52,9 @@ def create_run(root: Path, graph: Graph, preprocessing: Preprocessing, device: j
     try:
         run = _claim(root, graph.name)
         (run / CHECKPOINTS).mkdir()
-        (run / SPEC).write_text(f"# Resolved from {graph.spec.file} by netcalc.\n{dump_spec(graph.spec)}")
+        origin = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in graph.spec.file)
+        text = f"# Resolved from {origin} by netcalc.\n{dump_spec(graph.spec)}"
+        (run / SPEC).write_text(text, encoding="utf-8")
         _write_json(run / PREPROCESSING, preprocessing.to_dict())
         _write_json(run / ENVIRONMENT, _environment(device))
     except OSError as error:
@@ -81,9 +83,9 @@ def open_run(run: Path) -> tuple[Graph, Preprocessing]:
     if not (run / SPEC).is_file():
         raise CannotRunError(f"{run}: not a run directory (no {SPEC})", help="a run is made by `netcalc train`")
     try:
-        stored = json.loads((run / PREPROCESSING).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CannotRunError(f"{run / PREPROCESSING}: cannot be read ({error})") from None
+        stored = (run / PREPROCESSING).read_bytes()
+    except OSError as error:
+        raise CannotRunError(f"{run / PREPROCESSING}: cannot be read ({error.strerror or error})") from None
     return build_complete(load_spec(run / SPEC)), stored_preprocessing(stored, str(run / PREPROCESSING))
 
 

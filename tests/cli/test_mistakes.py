@@ -34,6 +34,14 @@ def assert_said(done: Finished, code: int, *words: str) -> None:
         assert word in done.stderr, done.stderr
 
 
+def assert_found(done: Finished, *words: str) -> None:
+    """`check` found errors and said so on stdout, in these words."""
+    assert "Traceback" not in done.output, done.output
+    assert (done.stderr, done.code) == ("", 1), done.output
+    for word in words:
+        assert word in done.stdout, done.stdout
+
+
 WRONG_SPECS = {
     "empty": ("", "NC012"),
     "only a comment": ("# nothing\n", "NC012"),
@@ -88,7 +96,7 @@ WRONG_SPECS = {
 def test_wrong_specs(here: Cli, tmp_path: Path, text: str, code: str) -> None:
     (tmp_path / "wrong.yaml").write_text(text)
     done = here("check", "wrong.yaml", cwd=tmp_path)
-    assert_said(done, 1, f"error[{code}]", "wrong.yaml:")
+    assert_found(done, f"error[{code}]", "wrong.yaml:")
 
 
 def test_wrong_specs_in_a_process_of_their_own(cli: Cli, tmp_path: Path) -> None:
@@ -126,6 +134,32 @@ def test_a_missing_file_suggests_one_that_is_there(here: Cli, good: Path) -> Non
 
 def test_a_missing_file_among_others(cli: Cli, good: Path) -> None:
     assert_said(cli("check", "good.yaml", "zzz/none.yaml", cwd=good.parent), 2, "zzz/none.yaml: no such file")
+
+
+@pytest.mark.parametrize("format", ["full", "concise", "json"])
+def test_a_missing_file_does_not_hide_what_others_have(here: Cli, good: Path, format: str) -> None:
+    (good.parent / "wrong.yaml").write_text("input: [8]\nlayers: [rleu]\n")
+    done = here("check", "none.yaml", "wrong.yaml", "gone.yaml", "-f", format, cwd=good.parent)
+    assert done.code == 2
+    assert "NC013" in done.stdout
+    for name in ("none.yaml", "gone.yaml"):
+        assert f"error: {name}: no such file" in done.stderr
+
+
+def test_a_finding_in_a_shared_file_is_shown_once(here: Cli, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("input: [8, 8, 1]\nlayers: [{conv: {filters: 2, kernel: 3}}, batch_norm]\n")
+    (tmp_path / "derived.yaml").write_text("extends: base.yaml\nname: derived\n")
+    done = here("check", "base.yaml", "derived.yaml", "-f", "concise", cwd=tmp_path)
+    assert (len(done.stdout.splitlines()), done.code) == (1, 0), done.output
+    assert here("check", "base.yaml", "derived.yaml", cwd=tmp_path).stdout.endswith("\n1 warning\n")
+
+
+@pytest.mark.parametrize("text", ["blocks: {b: {layers: [relu]}}\n", "defaults: {}\nblocks: {}\n"])
+def test_a_file_of_blocks_is_checked_where_it_is_imported(here: Cli, tmp_path: Path, text: str) -> None:
+    (tmp_path / "blocks.yaml").write_text(text)
+    done = here("check", "blocks.yaml", cwd=tmp_path)
+    assert_found(done, "error[NC012]: a file of blocks is no network", "where a spec imports and uses them")
+    assert done.stdout.endswith("\n1 error\n")
 
 
 def test_a_directory_in_place_of_a_file(here: Cli, good: Path) -> None:
@@ -204,8 +238,8 @@ def test_wrong_usage(here: Cli, good: Path, words: list[str], said: str) -> None
 )
 def test_wrong_overrides(here: Cli, good: Path, assignment: str, said: str) -> None:
     done = here("check", "good.yaml", "--set", assignment, cwd=good.parent)
-    assert_said(done, 1, "error[NC", said)
-    assert "\x1b" not in done.stderr
+    assert_found(done, "error[NC", said)
+    assert "\x1b" not in done.stdout
 
 
 def test_overrides_replace_values(here: Cli, good: Path) -> None:
@@ -296,10 +330,10 @@ def test_markup_and_emoji_are_text(here: Cli, tmp_path: Path) -> None:
     done = here("check", "spec.yaml", cwd=tmp_path)
     assert done.code == 1
     for word in ("`[bold]`", "`[/]`", "`:boom:`", "`[link=x]conv[/link]`", '- "[link=x]conv[/link]"'):
-        assert word in done.stderr
+        assert word in done.stdout
     assert_said(here("analyze", "[red]x[/red].yaml", cwd=tmp_path), 2, "error: [red]x[/red].yaml: no such file")
     (tmp_path / "[bold].yaml").write_text("input: [8, 8, 1]\nlayers: [dense]\n")
-    assert_said(here("check", "[bold].yaml", cwd=tmp_path), 1, "[bold].yaml:2:10: error[NC012]")
+    assert_found(here("check", "[bold].yaml", cwd=tmp_path), "[bold].yaml:2:10: error[NC012]")
 
 
 def test_other_files_are_never_quoted(cli: Cli, tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ def test_terminals_get_colour_unless_no_color(tmp_path: Path) -> None:
 def test_force_color_colours_pipes(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text(WRONG)
     done = cli("check", tmp_path / "wrong.yaml", env={"FORCE_COLOR": "1"})
-    assert "\x1b[1;31merror[NC013]" in done.stderr
-    assert COLOUR.sub("", done.stderr) == cli("check", tmp_path / "wrong.yaml").stderr
+    assert "\x1b[1;31merror[NC013]" in done.stdout
+    assert COLOUR.sub("", done.stdout) == cli("check", tmp_path / "wrong.yaml").stdout
 
 
 def test_data_formats_are_never_coloured(cli: Cli) -> None:

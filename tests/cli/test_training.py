@@ -260,6 +260,27 @@ def test_an_absent_device_is_an_error(here: Cli, spec: Path, trained: Trained, i
     assert not runs.exists()
 
 
+@pytest.mark.parametrize("platforms", ["cuda", "abacus"])
+@pytest.mark.skipif(jax.default_backend() == "gpu", reason="JAX sees a GPU")
+def test_a_platform_that_jax_cannot_start_is_an_error(cli: Cli, spec: Path, platforms: str) -> None:
+    words = ("train", spec, "--runs", spec.parent / "runs")
+    for device in ("auto", "gpu"):
+        done = cli(*words, "--device", device, env={"JAX_PLATFORMS": platforms})
+        assert (done.stdout, done.code) == ("", 2), done.output
+        assert done.stderr.startswith("error: JAX finds no device here")
+        assert f"help: JAX_PLATFORMS is `{platforms}`" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_run_is_made_in_any_locale(cli: Cli, spec: Path) -> None:
+    named = spec.rename(spec.with_name("réseau.yaml"))
+    env = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    words = ("--runs", spec.parent / "runs", "--set", "train.epochs=1", *CPU)
+    done = cli("train", named, *words, env=env)
+    assert done.code == 0, done.stderr
+    assert cli("evaluate", spec.parent / "runs" / "tiny-1", *CPU, env=env).code == 0
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

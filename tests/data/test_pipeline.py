@@ -1,5 +1,7 @@
 """Order and preparation of batches."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ def preprocessing(**changed):
         "pad": ((0, 0), (0, 0)),
         "mean": (0.0,),
         "std": (1.0,),
-        "classes": ("a",),
+        "classes": ("a", "b"),
     }
     return Preprocessing(**fields | changed)
 
@@ -92,10 +94,36 @@ def test_statistics_come_from_the_training_split_alone():
 @pytest.mark.parametrize("resize", [None, (4, 5)])
 def test_preprocessing_survives_json(resize):
     before = preprocessing(resize=resize, pad=((1, 2), (3, 4)), mean=(0.1306604762738429,))
-    assert stored_preprocessing(before.to_dict(), "preprocessing.json") == before
+    assert stored_preprocessing(json.dumps(before.to_dict()).encode(), "preprocessing.json") == before
 
 
-@pytest.mark.parametrize("change", [{"format": "other"}, {"pad": 3}, {"source": None}, {"mean": 1}])
-def test_a_damaged_preprocessing_names_the_file(change):
-    with pytest.raises(CannotRunError, match=r"preprocessing\.json"):
-        stored_preprocessing(preprocessing().to_dict() | change, "preprocessing.json")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": "other"}, "`format`"),
+        ({"pad": 3}, "`pad`"),
+        ({"pad": [[0, -1], [0, 0]]}, "`pad.0.1`"),
+        ({"source": None}, "`source`"),
+        ({"source": [0, 3, 1]}, "`source.0`"),
+        ({"resize": ["x", 3]}, "`resize.0`"),
+        ({"resize": [4, 10**9]}, "`resize.1`"),
+        ({"mean": 1}, "`mean`"),
+        ({"mean": ["a"]}, "`mean.0`"),
+        ({"mean": [float("nan")]}, "`mean.0`"),
+        ({"mean": [0.1, 0.2]}, "2 and 1 for 1"),
+        ({"std": [0]}, "`std.0`"),
+        ({"classes": ["a"]}, "`classes`"),
+        ({"classes": [1, 2]}, "`classes.0`"),
+        ({"other": 1}, "`other`"),
+    ],
+)
+def test_a_damaged_preprocessing_names_the_file_and_the_field(change, said):
+    with pytest.raises(CannotRunError, match=r"^preprocessing\.json: ") as caught:
+        stored_preprocessing(json.dumps(preprocessing().to_dict() | change).encode(), "preprocessing.json")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[1]", b"\xff"])
+def test_what_is_no_preprocessing_names_the_file(text):
+    with pytest.raises(CannotRunError, match=r"^preprocessing\.json: "):
+        stored_preprocessing(text, "preprocessing.json")

@@ -11,7 +11,7 @@ import pytest
 from netcalc.data import sources
 from netcalc.data.sources import BUILT_INS, Dataset, load_dataset
 from netcalc.diagnostics import CannotRunError
-from netcalc.spec.training import BUILT_IN, DataSpec
+from netcalc.spec.training import DataSpec
 
 Name = Literal["mnist5k", "digits"]
 
@@ -46,7 +46,7 @@ def damaged(monkeypatch: pytest.MonkeyPatch, folder: Path, content: bytes | None
 
 
 def test_table_holds_what_specs_may_name() -> None:
-    assert tuple(BUILT_INS) == BUILT_IN == get_args(DataSpec.model_fields["source"].annotation)
+    assert tuple(BUILT_INS) == get_args(DataSpec.model_fields["source"].annotation)
     assert {f"{name}.npz" for name in BUILT_INS} == {file.name for file in BUILTIN.glob("*.npz")}
 
 

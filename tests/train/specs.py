@@ -42,6 +42,31 @@ train:
   optimizer: {nesterov: {learning_rate: 0.01, momentum: 0.9}}
 """
 
+SHORT = """
+name: short
+input: [8, 8, 1]
+layers:
+  - {conv: {filters: 4, kernel: 3, stride: 2, bias: false}, name: stem}
+  - {batch_norm: , name: shared}
+  - relu
+  - {dropout: 0.2}
+  - flatten
+  - {dense: 10, name: scores}
+train:
+  data: digits
+  batch_size: 64
+  steps: 5
+  optimizer: nesterov
+"""
+"""State, dropout and an update, compiled in little time; the first five batches have one size."""
+
+DENSE = """
+name: dense
+input: [8, 8, 1]
+layers: [flatten, {dense: 32}, relu, {dense: 10}]
+train: {data: digits, batch_size: 32, epochs: 1}
+"""
+
 
 def graph_of(text: str, *overrides: str) -> Graph:
     """Return the complete graph of a spec."""

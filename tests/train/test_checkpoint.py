@@ -69,6 +69,43 @@ def test_damaged_metadata_is_noticed(fresh, saved, text):
         load_checkpoint(saved, fresh[0].graph)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("step",), "x"),
+        (("epoch",), -1),
+        (("files",), []),
+        (("files", "model.safetensors"), 3),
+        (("files", "model.safetensors", "bytes"), "many"),
+        (("files", "model.safetensors", "sha256"), None),
+    ],
+)
+def test_a_damaged_field_of_the_metadata_is_named(fresh, saved, place, value):
+    meta = json.loads((saved / "checkpoint.json").read_text())
+    owner = meta
+    for key in place[:-1]:
+        owner = owner[key]
+    owner[place[-1]] = value
+    (saved / "checkpoint.json").write_text(json.dumps(meta))
+    with pytest.raises(CannotRunError, match=r"checkpoint\.json: ") as caught:
+        load_checkpoint(saved, fresh[0].graph)
+    assert f"`{'.'.join(place)}`" in str(caught.value)
+
+
+def test_metrics_of_a_training_that_diverged_are_read(fresh, tmp_path):
+    plan, current, params = fresh
+    path = save_checkpoint(tmp_path, params, current, 3, {"loss": float("nan")})
+    assert load_checkpoint(path, plan.graph).epoch == 3
+
+
+def test_a_parameter_of_another_dtype_is_named(fresh, tmp_path):
+    plan, current, params = fresh
+    stem = {name: array.astype(np.float16) for name, array in params["stem"].items()}
+    path = save_checkpoint(tmp_path, params | {"stem": stem}, current, 3, {})
+    with pytest.raises(CannotRunError, match=r"`stem/kernel` should have .*float32, found .*float16"):
+        load_checkpoint(path, plan.graph)
+
+
 def test_a_checkpoint_of_another_network_names_the_parameter(saved):
     other = graph_of(BRANCHING, "layers.stem.filters=9")
     with pytest.raises(CannotRunError, match=r"`stem/kernel` should have shape \(3, 3, 1, 9\)"):
@@ -89,6 +126,18 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(fresh, saved, tmp_path, monke
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".partial")] == []
     assert load_checkpoint(tmp_path / "last", plan.graph).epoch == 3
+
+
+def test_a_full_disk_is_said_of_pointers_and_of_what_cannot_be_removed(saved, tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(module.os, "replace", full)
+    with pytest.raises(CannotRunError, match=rf"{tmp_path}/best: .*No space left"):
+        point(tmp_path, "best", saved)
+    monkeypatch.setattr(module.shutil, "rmtree", full)
+    with pytest.raises(CannotRunError, match=rf"{tmp_path}: .*No space left"):
+        prune(tmp_path)
 
 
 def test_pointers_swap_and_only_what_they_name_stays(fresh, saved, tmp_path):

@@ -2,13 +2,16 @@
 
 import json
 import math
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
 from netcalc.compiler.network import compile_graph
-from netcalc.diagnostics import SpecError
+from netcalc.diagnostics import CannotRunError, SpecError
+from netcalc.graph import build_complete
+from netcalc.spec.load import parse_spec
 from netcalc.train.checkpoint import load_checkpoint
 from netcalc.train.device import choose_device
 from netcalc.train.evaluate import evaluate_run
@@ -17,7 +20,7 @@ from netcalc.train.optimizers import make_optimizer
 from netcalc.train.plan import make_plan
 from netcalc.train.run import CHECKPOINTS, create_run, open_run
 from netcalc.train.step import initial_train_state
-from tests.train.specs import BRANCHING, CONVNET, graph_of
+from tests.train.specs import BRANCHING, CONVNET, DENSE, SHORT, graph_of
 
 
 class Watcher:
@@ -96,14 +99,13 @@ def params_after(text, tmp_path, *overrides):
 
 
 def test_one_seed_gives_bitwise_one_result_and_another_seed_another(tmp_path):
-    short = "train.steps=8", "train.epochs=null"
-    first = params_after(BRANCHING, tmp_path, *short)
-    again = params_after(BRANCHING, tmp_path, *short)
-    other = params_after(BRANCHING, tmp_path, *short, "train.seed=1")
+    first = params_after(SHORT, tmp_path)
+    again = params_after(SHORT, tmp_path)
+    other = params_after(SHORT, tmp_path, "train.seed=1")
     leaves = [jax.tree.leaves((saved.params, saved.state)) for saved in (first, again, other)]
     assert all(np.array_equal(a, b) for a, b in zip(leaves[0], leaves[1], strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(leaves[0], leaves[2], strict=True))
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["branching-1", "branching-2", "branching-3"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["short-1", "short-2", "short-3"]
 
 
 def test_a_branching_network_trains_and_its_statistics_move(tmp_path):
@@ -134,7 +136,7 @@ def test_a_final_softmax_does_not_count_twice_under_cross_entropy():
 
 def test_frozen_nodes_keep_their_parameters_and_statistics(tmp_path):
     freeze = "layers.stem.trainable=false", "layers.shared.trainable=false"
-    graph = graph_of(BRANCHING, *freeze, "train.steps=5", "train.epochs=null")
+    graph = graph_of(SHORT, *freeze)
     plan = make_plan(graph)
     before = initial_train_state(plan, make_optimizer(plan.spec.optimizer))
     run, _, _ = run_training(graph, tmp_path)
@@ -146,7 +148,7 @@ def test_frozen_nodes_keep_their_parameters_and_statistics(tmp_path):
 
 
 def test_a_signal_ends_the_training_after_saving(tmp_path):
-    graph = graph_of(CONVNET)
+    graph = graph_of(DENSE)
     asked = []
 
     def after_ten():
@@ -160,7 +162,7 @@ def test_a_signal_ends_the_training_after_saving(tmp_path):
 
 
 def test_steps_may_end_within_an_epoch(tmp_path):
-    _, outcome, _ = run_training(graph_of(CONVNET, "train.epochs=null", "train.steps=50"), tmp_path)
+    _, outcome, _ = run_training(graph_of(DENSE, "train.epochs=null", "train.steps=50"), tmp_path)
     assert (outcome.last.step, outcome.last.epoch) == (50, 2)
 
 
@@ -185,7 +187,73 @@ def test_what_does_not_fit_is_said_before_training(overrides, code):
 def test_a_spec_without_a_train_section_cannot_be_trained():
     with pytest.raises(SpecError) as error:
         make_plan(graph_of("name: n\ninput: [4]\nlayers: [dense: 2]"))
-    assert [d.code for d in error.value.diagnostics] == ["NC200"]
+    assert [(d.code, d.span) for d in error.value.diagnostics] == [("NC200", None)]
+
+
+def test_what_is_missing_is_shown_nowhere_else():
+    with pytest.raises(SpecError) as error:
+        make_plan(graph_of("name: n\nbudgets: {params: 100}\ninput: [4]\nlayers: [dense: 2]"))
+    assert error.value.diagnostics[0].span is None
+
+
+TWO_INPUTS = """
+inputs: {left: [8, 8, 1], right: [8, 8, 1]}
+layers: [{add: , from: [left, right]}, flatten, {dense: 10}]
+train: {data: digits}
+"""
+HEADS = """
+input: [8, 8, 1]
+params: {aux: true}
+layers:
+  - {flatten: , name: flat}
+  - {dense: 10, name: head, from: flat, when: $aux}
+  - {dense: 10, name: scores, from: flat}
+outputs: [scores, {name: head, train_only: true, when: $aux}]
+train: {data: digits}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "line"),
+    [
+        (TWO_INPUTS, ("one input", "2: `left`, `right`"), 2),
+        (
+            HEADS.replace("{name: head, train_only: true, when: $aux}", "head"),
+            ("one output", "`scores`, `head`"),
+            8,
+        ),
+        (HEADS, ("counted but not trained yet: `head`", "when: false", "--set params.aux=false"), 8),
+    ],
+    ids=["inputs", "outputs", "auxiliary"],
+)
+def test_what_has_not_one_input_and_one_output_says_which(text, words, line):
+    with pytest.raises(SpecError) as error:
+        make_plan(graph_of(text))
+    (found,) = error.value.diagnostics
+    assert found.code == "NC203"
+    assert found.span.line == line
+    for word in words:
+        assert word in f"{found.message} ({found.help})"
+
+
+def test_without_its_auxiliary_heads_a_network_can_be_trained():
+    assert make_plan(graph_of(HEADS, "params.aux=false")).network.outputs == ("scores",)
+
+
+def test_a_file_name_of_several_lines_stays_in_the_comment(tmp_path):
+    graph = build_complete(parse_spec(CONVNET, "a\nlayers: [relu]\n\x1b.yaml"))
+    run = create_run(tmp_path, graph, make_plan(graph).preprocessing, choose_device("cpu"))
+    assert open_run(run)[0].nodes.keys() == graph.nodes.keys()
+    assert (run / "spec.yaml").read_text(encoding="utf-8").startswith("# Resolved from a�layers: [relu]��.yaml by")
+
+
+@pytest.mark.parametrize("change", [{"classes": list("abcdefghij")}, {"source": [9, 8, 1], "resize": [8, 8]}])
+def test_a_preprocessing_of_other_data_is_not_evaluated(trained, tmp_path, change):
+    run = shutil.copytree(trained[0], tmp_path / "copy", symlinks=True)
+    file = run / "preprocessing.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(CannotRunError, match=r"preprocessing\.json: .* not those of the data set `digits`"):
+        evaluate_run(run, "last")
 
 
 def test_a_map_of_one_pixel_counts_as_class_scores():
