@@ -19,10 +19,15 @@ from netcalc.diagnostics import Diagnostic, Span, SpecError
 
 MAX_BYTES = 4 * 2**20
 MAX_DEPTH = 64
+MAX_SCALAR = 10_000
+"""Characters of one key or value."""
 MAX_NODES = 400_000
 """Values in one document, aliases counted as often as they are used."""
 
 ScalarValue: TypeAlias = int | float | bool | str | None
+
+# Reading many directives takes the square of their number, so they are refused before the text is parsed.
+_DIRECTIVE = re.compile("(?:\\A|[\n\r\x85\u2028\u2029])\ufeff?%")
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -67,6 +72,14 @@ def parse_yaml(text: str, file: str) -> YamlTree:
     """
     if len(text) > MAX_BYTES:
         _fail("NC005", f"the text has {len(text):,} characters; the limit is {MAX_BYTES:,}", _start(file))
+    if match := _DIRECTIVE.search(text):
+        line = text.count("\n", 0, match.end()) + 1
+        _fail(
+            "NC004",
+            "YAML directives have no meaning in a spec",
+            Span(file, line, 1, line, 2),
+            help="remove the line",
+        )
     try:
         return _Builder(file).build(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
@@ -91,6 +104,16 @@ def plain(tree: YamlTree) -> Any:
             return [plain(item) for item in items]
         case YamlDict(entries):
             return {key: plain(value) for key, value in entries.items()}
+
+
+def size(tree: YamlTree) -> int:
+    """Return the number of values in a tree, itself and collections counted."""
+    match tree:
+        case YamlList(items):
+            return 1 + sum(map(size, items))
+        case YamlDict(entries):
+            return 1 + sum(map(size, entries.values()))
+    return 1
 
 
 def locate(tree: YamlTree, path: tuple[int | str, ...], *, key: bool = False) -> Span:
@@ -198,6 +221,9 @@ class _Builder:
 
     def _scalar(self, event: Any, span: Span) -> None:
         self._no_tag(event, span)
+        if len(event.value) > MAX_SCALAR:
+            size = f"{len(event.value):,} characters; the limit is {MAX_SCALAR:,}"
+            _fail("NC005", f"a key or a value has {size}", span)
         # An unquoted scalar has no style (None, or the empty string from libyaml).
         value = event.value if event.style else core_scalar(event.value)
         tree = YamlScalar(value, span)
