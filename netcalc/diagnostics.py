@@ -55,6 +55,9 @@ CODES: dict[str, str] = {
 }
 """Every code with its meaning. A code is permanent: it is never given another meaning."""
 
+SET = "--set "
+"""What stands before the path of an override where messages name a place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -65,6 +68,15 @@ class Span:
     column: int
     end_line: int
     end_column: int
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it is a value of an override, which stands in no file."""
+        return self.file.startswith(SET)
+
+    def __str__(self) -> str:
+        """Return `file:line:column`, or what an override sets."""
+        return self.file if self.virtual else f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +138,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _one_line(d: Diagnostic) -> str:
-    where = f"{d.span.file}:{d.span.line}:{d.span.column}: " if d.span else ""
+    where = f"{d.span}: " if d.span else ""
     return f"{where}{d.severity}[{d.code}]: {d.message}" + (f" ({d.help})" if d.help else "")

@@ -22,7 +22,7 @@ def _is_count(value: object, least: int) -> bool:
 
 def _sizes(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
-        raise ValueError(f"should be a whole number, not {value}; `//` divides to whole numbers")
+        raise ValueError(f"should be a whole number, not {value}")
     if (found := _counts(value, 1)) is None:
         raise ValueError("should be a positive integer, or one for each spatial axis")
     return found

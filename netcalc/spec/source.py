@@ -38,6 +38,8 @@ class YamlScalar:
 
     value: ScalarValue
     span: Span
+    computed: bool = False
+    """Whether an expression gave the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +123,21 @@ def locate(tree: YamlTree, path: tuple[int | str, ...], *, key: bool = False) ->
 
     With `key`, the place of the last key of the path instead of its value.
     """
-    for index, step in enumerate(path):
+    if key and path:
+        owner = value_at(tree, path[:-1])
+        if isinstance(owner, YamlDict) and path[-1] in owner.keys:
+            return owner.keys[str(path[-1])]
+    return value_at(tree, path).span
+
+
+def value_at(tree: YamlTree, path: tuple[int | str, ...]) -> YamlTree:
+    """Return the value at `path`, or the nearest enclosing one that exists."""
+    for step in path:
         if isinstance(tree, YamlDict) and step in tree.entries:
-            if key and index == len(path) - 1:
-                return tree.keys[str(step)]
             tree = tree.entries[str(step)]
         elif isinstance(tree, YamlList) and isinstance(step, int) and 0 <= step < len(tree.items):
             tree = tree.items[step]
-    return tree.span
+    return tree
 
 
 _INT = re.compile(r"[-+]?[0-9]+")

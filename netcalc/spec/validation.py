@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from netcalc.choice import Fields
 from netcalc.diagnostics import Diagnostic, cut, did_you_mean
 from netcalc.spec.findings import MAX_FINDINGS
-from netcalc.spec.source import YamlTree, locate, plain
+from netcalc.spec.source import YamlScalar, YamlTree, locate, plain, value_at
 
 F = TypeVar("F", bound=Fields)
 
@@ -74,8 +74,13 @@ def _diagnostic(model: type[Fields], error: ErrorDetails, tree: YamlTree, what: 
     elif message.startswith("should"):
         message = f"`{name}` {message}" + ("" if ", not " in message else f", not {found}")
     help = ""
-    if error["type"] == "int_type" and isinstance(error["input"], float) and abs(error["input"]) < 2**53:
-        help = "`/` gives a fraction; `//` divides to whole numbers"
+    number = error["input"]
+    if isinstance(number, float) and abs(number) < 2**53 and "whole number" in message:
+        value = value_at(tree, path)
+        if isinstance(value, YamlScalar) and value.computed:
+            help = "`/` gives a fraction; `//` divides to whole numbers"
+        elif number.is_integer():
+            help = f"write {int(number)}"
     return Diagnostic("NC011", message, locate(tree, path), help, node=node)
 
 

@@ -39,7 +39,7 @@ def same(found, expected):
         ("not flag", False),
         ("true and false", False),
         ("False or True", True),
-        ("flag and w", 64),
+        ("flag and w", 16),
         ("empty or none", None),
         ("1 < 2 < 3", True),
         ("1 < 3 < 2", False),
