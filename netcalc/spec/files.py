@@ -41,7 +41,7 @@ class SpecFiles:
 
     def __init__(self, spec: str, root: Path | None = None) -> None:
         self.root = (find_root(Path(spec)) if root is None else root).resolve()
-        if root is None and leads_out(spec):
+        if leads_out(spec) and not Path(spec).resolve().is_relative_to(self.root):
             start = Span(spec, 1, 1, 1, 1)
             help = "copy it there, or widen the root with --root"
             raise _error("NC019", "the spec is a link to a file outside its root", start, help)
