@@ -41,6 +41,7 @@ CODES: dict[str, str] = {
     "NC105": "padding leaves pooling windows that see no input",
     "NC106": "a reshape does not keep the number of elements",
     "NC107": "a slice, a crop or padding leaves nothing of a map, or reaches beyond it",
+    "NC108": "a tensor is too large to count with",
     # Whether the data fit the network.
     "NC200": "the spec has no `train:` section to train by",
     "NC201": "the data do not have the shape of the network's input",
@@ -54,6 +55,9 @@ CODES: dict[str, str] = {
 }
 """Every code with its meaning. A code is permanent: it is never given another meaning."""
 
+SET = "--set "
+"""What stands before the path of an override where messages name a place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -64,6 +68,15 @@ class Span:
     column: int
     end_line: int
     end_column: int
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it is a value of an override, which stands in no file."""
+        return self.file.startswith(SET)
+
+    def __str__(self) -> str:
+        """Return `file:line:column`, or what an override sets."""
+        return self.file if self.virtual else f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,16 @@ class Diagnostic:
     severity: Severity = "error"
     node: str = ""
     context: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Bound the texts, whatever values of a spec they quote."""
+        object.__setattr__(self, "message", cut(self.message, _LONGEST_TEXT))
+        object.__setattr__(self, "help", cut(self.help, _LONGEST_TEXT))
+
+
+_LONGEST_TEXT = 2_000
+
+_LONGEST_WORD = 64
 
 
 class SpecError(Exception):
@@ -95,10 +118,16 @@ class CannotRunError(Exception):
         self.help = help
 
 
+def cut(text: str, width: int = 60) -> str:
+    """Return a value of a spec as messages show it: no longer than `width`."""
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "did you mean `stride`?" for the closest known word, or the list if it is short."""
     known = list(known)
-    if len(known) > 1_000:  # comparing with each takes too long
+    # Comparing with each of many words, or with long ones, takes too long.
+    if len(known) > 1_000 or len(word) > _LONGEST_WORD or any(len(k) > _LONGEST_WORD for k in known):
         return ""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
@@ -109,5 +138,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _one_line(d: Diagnostic) -> str:
-    where = f"{d.span.file}:{d.span.line}:{d.span.column}: " if d.span else ""
+    where = f"{d.span}: " if d.span else ""
     return f"{where}{d.severity}[{d.code}]: {d.message}" + (f" ({d.help})" if d.help else "")

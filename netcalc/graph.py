@@ -12,6 +12,10 @@ from netcalc.layers.base import Inferred, ShapeError, TensorType
 from netcalc.spec.network import NetworkSpec, NodeSpec
 from netcalc.units import format_shape
 
+MAX_SIDE = 2**31
+MAX_ELEMENTS = 2**53
+"""Elements of one tensor: up to here floating point counts exactly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -121,14 +125,21 @@ def build(spec: NetworkSpec) -> Graph:
     types: dict[str, TensorType | None] = {item.name: TensorType(item.type.shape) for item in spec.inputs}
     nodes: dict[str, Node] = {}
     problems: list[Diagnostic] = []
+    for source in spec.inputs:
+        if (excess := _excess(source.type)) is not None:
+            place = spec.sections.get("input") or spec.sections.get(f"inputs.{source.name}")
+            problems.append(Diagnostic(excess.code, str(excess), place, excess.help))
+            types[source.name] = None
     for item in spec.nodes:
         sources = [types[name] for name in item.inputs]
         inputs = tuple(source for source in sources if source is not None)
         facts = None
         if len(inputs) == len(sources):
             try:
-                facts = item.layer.infer(*inputs)
-                item = _owned(item, facts, nodes)
+                inferred = item.layer.infer(*inputs)
+                if (excess := _excess(inferred.output)) is not None:
+                    raise excess
+                item, facts = _owned(item, inferred, nodes), inferred
             except ShapeError as error:
                 problems.append(_diagnostic(item, error, inputs))
         nodes[item.name] = Node(item, facts)
@@ -142,6 +153,17 @@ def build_complete(spec: NetworkSpec) -> Graph:
     if graph.diagnostics:
         raise SpecError(graph.diagnostics)
     return graph
+
+
+def _excess(type: TensorType) -> ShapeError | None:
+    """Return what is wrong with a tensor that is too large to count with."""
+    if max(type.shape) > MAX_SIDE:
+        message = f"a tensor of {format_shape(type.shape)} has a side above {MAX_SIDE:,}"
+    elif type.size > MAX_ELEMENTS:
+        message = f"a tensor of {format_shape(type.shape)} has more than {MAX_ELEMENTS:,} elements"
+    else:
+        return None
+    return ShapeError("NC108", "", message, "grow the maps or channels less before it")
 
 
 def _owned(item: NodeSpec, facts: Inferred, nodes: Mapping[str, Node]) -> NodeSpec:

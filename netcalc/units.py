@@ -10,12 +10,14 @@ _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)")
 
 
 def parse_count(value: object) -> int:
-    """Return the integer that `62k`, `1.5M` or a plain integer stands for (k, M, G, T are powers of ten).
+    """Return the integer that `62k`, `1.5M`, `1e6` or a plain integer stands for (k, M, G, T are powers of ten).
 
     Raises ValueError for anything else, and for a count that is not whole.
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
+    if isinstance(value, float) and value.is_integer() and value >= 0:  # 1e6
+        return int(value)
     match = _COUNT.fullmatch(value) if isinstance(value, str) and len(value) < 40 else None
     if match is None:
         raise ValueError("should be a count such as 62000, 62k or 1.5M")

@@ -30,7 +30,7 @@ def test_counts(written, count):
     "written",
     [
         *("", "k", "1.5", "1.0001k", "9.007199254740993T", "-1", "+1", "1e3", "1K", "1m", "1kB", "1,000", ".5k"),
-        *("1 000", "٣", "0x10", "9" * 50, -1, 1.0, True, None, [1], float("nan")),
+        *("1 000", "٣", "0x10", "9" * 50, -1, -1.0, 1.5, True, None, [1], float("nan")),
     ],
 )
 def test_what_is_no_count(written):
@@ -47,3 +47,7 @@ def test_shapes_and_plurals():
     assert format_shape((61, 61, 96)) == "61×61×96"
     assert format_shape((10,)) == "10"
     assert [plural(n, "error") for n in (0, 1, 2, 1200)] == ["0 errors", "1 error", "2 errors", "1,200 errors"]
+
+
+def test_a_whole_float_is_a_count():
+    assert parse_count(1e6) == 1_000_000

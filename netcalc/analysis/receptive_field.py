@@ -14,6 +14,9 @@ from fractions import Fraction
 from netcalc.graph import Graph, Node
 from netcalc.layers.base import WindowAxis
 
+MAX_REACH = 2**53
+"""Beyond this many positions a receptive field is unknown: floating point does not hold it exactly."""
+
 
 @dataclass(frozen=True, slots=True)
 class AxisField:
@@ -76,6 +79,8 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
         sources = [seen[name] for name in node.inputs]
         known = [source for source in sources if source is not None]
         result = _after(node, _hull(known)) if known and len(known) == len(sources) else None
+        if result is not None and any(abs(number) > MAX_REACH for span in result.spans for number in span):
+            result = None
         seen[node.name] = result
         if result is not None:
             same = result is seen[node.inputs[0]] and node.inputs[0] in found

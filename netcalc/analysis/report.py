@@ -318,6 +318,8 @@ def diagnostic_report(d: Diagnostic) -> DiagnosticReport:
     s = d.span
     if s is None:
         return DiagnosticReport(d.code, d.severity, d.message, d.help, None, None, None, None, None)
+    if s.virtual:
+        return DiagnosticReport(d.code, d.severity, d.message, d.help, s.file, None, None, None, None)
     return DiagnosticReport(
         d.code, d.severity, d.message, d.help, s.file, s.line, s.column, s.end_line, s.end_column
     )

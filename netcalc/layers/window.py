@@ -22,7 +22,7 @@ def _is_count(value: object, least: int) -> bool:
 
 def _sizes(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
-        raise ValueError(f"should be a whole number, not {value}; `//` divides to whole numbers")
+        raise ValueError(f"should be a whole number, not {value}")
     if (found := _counts(value, 1)) is None:
         raise ValueError("should be a positive integer, or one for each spatial axis")
     return found
@@ -311,18 +311,40 @@ def valid_taps(axis: WindowAxis, *, padding_counts: bool) -> tuple[int, ...]:
     counts = []
     for window in range(axis.output):
         start = window * axis.stride - low
-        taps = range(start, start + axis.extent, axis.dilation)
-        counts.append(sum(first <= tap < last for tap in taps))
+        before = min(max(0, -((start - first) // axis.dilation)), axis.size)
+        inside = min(max(0, (last - 1 - start) // axis.dilation + 1), axis.size)
+        counts.append(max(0, inside - before))
     return tuple(counts)
 
 
 def taps_on_input(axis: WindowAxis) -> int:
-    """Return how many taps of all windows together fall on the input and not on padding, along one axis."""
+    """Return how many taps of all windows together fall on the input and not on padding, along one axis.
+
+    Tap k of window w reads position w·stride + k·dilation − low. The time does not grow with the sizes.
+    """
     low = axis.padding[0]
+    return _taps_up_to(axis, axis.input - 1 + low) - _taps_up_to(axis, low - 1)
+
+
+def _taps_up_to(axis: WindowAxis, end: int) -> int:
+    """Return for how many windows w and taps k w·stride + k·dilation is at most `end`."""
+    if end < 0:
+        return 0
+    taps = min(axis.size, end // axis.dilation + 1)
+    beyond = end - (axis.output - 1) * axis.stride
+    of_all = min(taps, beyond // axis.dilation + 1) if beyond >= 0 else 0
+    rest = taps - of_all
+    # Tap k is that of (end − k·dilation) // stride + 1 windows; the sum starts at the last tap.
+    least = end - (taps - 1) * axis.dilation
+    return of_all * axis.output + rest + _floor_sum(rest, axis.stride, axis.dilation, least)
+
+
+def _floor_sum(count: int, divisor: int, slope: int, start: int) -> int:
+    """Return Σ (slope·i + start) // divisor over i < count, in steps like those of Euclid's algorithm."""
     total = 0
-    for tap in range(0, axis.extent, axis.dilation):
-        # Window w reads position w·stride − low + tap.
-        first = max(0, -((tap - low) // axis.stride))
-        last = min(axis.output - 1, (axis.input - 1 + low - tap) // axis.stride)
-        total += max(0, last - first + 1)
+    while count > 0:
+        total += count * (count - 1) // 2 * (slope // divisor) + count * (start // divisor)
+        slope, start = slope % divisor, start % divisor
+        count, start = divmod(slope * count + start, divisor)
+        divisor, slope = slope, divisor
     return total

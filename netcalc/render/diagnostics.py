@@ -18,11 +18,11 @@ def render_diagnostic(d: Diagnostic, lines_of: Callable[[str], list[str]]) -> Te
     """Return one finding with the line it is about; `lines_of` gives a file's lines, none if not to be quoted."""
     text = Text()
     if d.span is not None:
-        text.append(f"{printable(d.span.file)}:{d.span.line}:{d.span.column}: ", "bold")
+        text.append(f"{printable(str(d.span))}: ", "bold")
     text.append(f"{d.severity}[{d.code}]", _STYLES[d.severity])
     text.append(f": {printable(d.message)}\n", "bold")
     gutter = ""
-    if d.span is not None:
+    if d.span is not None and not d.span.virtual:
         lines = lines_of(d.span.file)
         if d.span.line <= len(lines):
             gutter = " " * len(str(d.span.line)) + " "
@@ -41,7 +41,7 @@ def render_diagnostic(d: Diagnostic, lines_of: Callable[[str], list[str]]) -> Te
 
 def concise(d: Diagnostic) -> str:
     """Return one finding on one line."""
-    where = f"{d.span.file}:{d.span.line}:{d.span.column}: " if d.span else ""
+    where = f"{d.span}: " if d.span else ""
     return printable(f"{where}{d.severity}[{d.code}]: {d.message}" + (f" ({d.help})" if d.help else ""))
 
 

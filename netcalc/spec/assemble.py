@@ -28,6 +28,10 @@ from netcalc.spec.validation import validate
 
 F = TypeVar("F", bound=Fields)
 
+MAX_IMPORTS = 32
+"""How many files may import each other in a row."""
+_WORK_OF_IMPORT = 100
+"""What finding a file counts as, in values."""
 
 Importer = Callable[[str, Span], YamlTree]
 """Reads a file that a spec names, at the place where it names it; raises SpecError where it may or can not."""
@@ -137,7 +141,7 @@ class _Reader:
         """Return the spec's blocks, with the imported ones; its defaults are evaluated, theirs are theirs alone."""
         library = Library({}, self._defaults(self.tree, self.params))
         add_blocks(library, self.tree.entries.get("blocks"), self.findings)
-        self._import(library, self.tree.entries.get("imports"), {})
+        self._import(library, self.tree.entries.get("imports"), {}, 1)
         return library
 
     def _defaults(self, tree: YamlDict, names: Mapping[str, Value]) -> Defaults:
@@ -145,21 +149,25 @@ class _Reader:
         evaluated = {kind: self.substitution.apply(found, names) for kind, found in fields.items()}
         return {kind: found for kind, found in evaluated.items() if isinstance(found, YamlDict)}
 
-    def _import(self, library: Library, tree: YamlTree | None, read: dict[str, Library]) -> None:
+    def _import(self, library: Library, tree: YamlTree | None, read: dict[str, Library], depth: int) -> None:
         """Add the blocks of the files that an `imports:` section names; `read` holds the files read so far."""
         if tree is None:
             return
+        if depth > MAX_IMPORTS:
+            self.findings.stop(f"more than {MAX_IMPORTS} files import each other in a row", tree.span)
         for item in tree.items if isinstance(tree, YamlList) else (tree,):
             if not isinstance(item, YamlScalar) or not isinstance(item.value, str):
                 self._error("NC011", "`imports` should be a list of YAML files", item.span)
                 continue
+            self.substitution.spend(_WORK_OF_IMPORT, item.span)
             imported = self.read_file(item.value, item.span)
             key = imported.span.file
             if key not in read:
-                read[key] = self._imported(imported, read)
+                read[key] = self._imported(imported, read, depth)
+            self.substitution.spend(len(read[key].blocks), item.span)
             import_blocks(library, read[key], item.span, self.findings)
 
-    def _imported(self, tree: YamlTree, read: dict[str, Library]) -> Library:
+    def _imported(self, tree: YamlTree, read: dict[str, Library], depth: int) -> Library:
         if not isinstance(tree, YamlDict):
             self._error("NC012", "a file of blocks is a mapping with `blocks`", tree.span)
             return Library({}, NO_DEFAULTS)
@@ -174,7 +182,7 @@ class _Reader:
         library = Library({}, self._defaults(tree, {}))
         read[tree.span.file] = library  # a circle of imports ends here
         add_blocks(library, tree.entries.get("blocks"), self.findings)
-        self._import(library, tree.entries.get("imports"), read)
+        self._import(library, tree.entries.get("imports"), read, depth + 1)
         return library
 
     def _name(self) -> str:

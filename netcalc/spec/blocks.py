@@ -18,7 +18,7 @@ Defaults = Mapping[str, YamlDict]
 
 NO_DEFAULTS: Defaults = MappingProxyType({})
 
-_KEYS = ("params", "layers", "defaults")
+BLOCK_KEYS = ("params", "layers", "defaults")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,9 @@ def _block(name: str, body: YamlTree, span: Span, library: Library, findings: Fi
         findings.report("NC012", f"the block `{name}` needs `layers`", span, "a list of layers")
         return None
     for key in body.entries:
-        if key not in _KEYS:
+        if key not in BLOCK_KEYS:
             message = f"unknown field `{key}` of the block `{name}`"
-            findings.report("NC010", message, body.keys[key], did_you_mean(key, _KEYS))
+            findings.report("NC010", message, body.keys[key], did_you_mean(key, BLOCK_KEYS))
     return Block(
         name,
         _params(name, body.entries.get("params"), findings),

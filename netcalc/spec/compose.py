@@ -11,19 +11,21 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from netcalc.diagnostics import Span, did_you_mean
+from netcalc.diagnostics import Span, cut, did_you_mean
 from netcalc.layers.catalog import LAYERS
 from netcalc.spec.blocks import Block, Defaults, Library, joined, with_defaults
 from netcalc.spec.expressions import UNKNOWN, Value
 from netcalc.spec.findings import Findings
 from netcalc.spec.network import NAME, PATH_NAME
 from netcalc.spec.nodes import GROUPS, MERGES, WIRING, FlatNode, node_kind
-from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain
+from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain, size
 from netcalc.spec.substitution import Substitution
 
 MAX_REPEAT = 10_000
 MAX_NESTING = 100
 """Names on the path of a node: how deep groups and blocks may stand in each other."""
+MAX_NAME = 512
+"""Characters of the full name of a node."""
 MAX_EXPANDED = 100_000
 """Nodes and group instances that one spec may expand to."""
 
@@ -122,7 +124,7 @@ class _Expander:
     def _stand_in(self, tree: YamlTree, scope: _Scope, incoming: str | None) -> str:
         """Let the name of a node that cannot be read stand for itself."""
         match tree:
-            case YamlDict({"name": YamlScalar(str(name))}):
+            case YamlDict({"name": YamlScalar(str(name))}) if len(name) <= MAX_NAME:
                 return self.known.setdefault(f"{scope.prefix}{name}", f"{scope.prefix}{name}")
         return incoming or ""
 
@@ -144,7 +146,7 @@ class _Expander:
                 return None
         if not _is_kind(kind, library):
             known = [*library.blocks, *LAYERS, *GROUPS]
-            self._error("NC013", f"unknown layer or block `{kind}`", span, did_you_mean(kind, known))
+            self._error("NC013", f"unknown layer or block `{cut(kind)}`", span, did_you_mean(kind, known))
             return None
         if "share" in wiring and kind not in LAYERS:
             self._error("NC023", f"`{kind}` has no parameters of its own to share", wiring["share"].span)
@@ -212,14 +214,23 @@ class _Expander:
             if self.expanded == MAX_EXPANDED + 1:
                 self._error("NC005", f"the spec expands to more than {MAX_EXPANDED:,} nodes", item.span)
             return None
+        if len(name) > MAX_NAME:
+            message = f"the name of a node with those of the groups around it has more than {MAX_NAME} characters"
+            self._error("NC005", message, item.span, "give shorter names")
+            return None
         if item.kind in GROUPS:
             return self._group(item, name, scope, inputs[0] if inputs else None)
         if item.kind in scope.library.blocks:
             return self._block(item, name, scope, inputs[0] if inputs else None)
         body = self.substitution.apply(item.body, scope.names)
-        body = with_defaults(item.kind, body, scope.defaults)
+        body = self._with_defaults(item, item.kind, body, scope)
         self._emit(item, name, item.kind, body, inputs, scope)
         return name
+
+    def _with_defaults(self, item: _Item, kind: str, body: YamlTree, scope: _Scope) -> YamlTree:
+        if kind in scope.defaults:
+            self.substitution.spend(size(scope.defaults[kind]), item.span)
+        return with_defaults(kind, body, scope.defaults)
 
     def _emit(
         self, item: _Item, name: str, kind: str, body: YamlTree, inputs: tuple[str, ...], scope: _Scope
@@ -238,6 +249,8 @@ class _Expander:
             return None
         names = ChainMap(self._arguments(block, item, scope))
         own = {kind: self.substitution.apply(fields, names) for kind, fields in block.defaults.items()}
+        for kind in own.keys() & block.library.defaults.keys():
+            self.substitution.spend(len(block.library.defaults[kind].entries), item.span)
         inner = _Scope(
             prefix=f"{name}.",
             names=names,
@@ -376,7 +389,7 @@ class _Expander:
         if name in self.known:
             self._error("NC021", f"the name `{name}` is taken", item.span, "rename the branch")
             return None
-        body = with_defaults(kind, replace(_NOTHING, span=item.span), scope.defaults)
+        body = self._with_defaults(item, kind, replace(_NOTHING, span=item.span), scope)
         self._emit(item, name, kind, body, inputs, scope)
         return name
 
@@ -424,7 +437,7 @@ class _Expander:
             if scope.block_input is None:
                 self._error("NC020", "the network has several inputs, none is called `input`", tree.span)
             return scope.block_input
-        prefix = scope.prefix
+        prefix = scope.prefix if len(name) <= MAX_NAME else ""
         while True:
             if (full := f"{prefix}{name}") in self.known:
                 return self.known[full]
@@ -434,7 +447,7 @@ class _Expander:
         inside = [known.removeprefix(scope.prefix) for known in self.known if known.startswith(scope.prefix)]
         visible = [n for n in inside if "." not in n] or inside
         help = did_you_mean(name, visible) or "a node can read nodes that stand before it"
-        self._error("NC020", f"no node `{name}` before this one", tree.span, help)
+        self._error("NC020", f"no node `{cut(name)}` before this one", tree.span, help)
         self.findings.unknown.add(tree.span)
         return None
 

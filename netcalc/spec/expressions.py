@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from netcalc.diagnostics import did_you_mean
+from netcalc.diagnostics import cut, did_you_mean
 
 MAX_LENGTH = 200
 MAX_TEXT = 1_000
@@ -41,6 +41,9 @@ UNKNOWN: Any = object()
 """Stands for the value of a parameter whose own expression cannot be evaluated."""
 
 _REFERENCE = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|(\())")
+
+_TOKEN = re.compile(r"""[()]|'[^']*'|"[^"]*\"""")
+"""Brackets, and strings, within which a bracket counts for nothing."""
 
 
 def has_expression(text: str) -> bool:
@@ -104,10 +107,10 @@ def evaluate(expression: str, names: Mapping[str, Value]) -> Value:
 
 def _closing(text: str, start: int) -> int:
     depth = 1
-    for index in range(start, len(text)):
-        depth += {"(": 1, ")": -1}.get(text[index], 0)
+    for match in _TOKEN.finditer(text, start):
+        depth += {"(": 1, ")": -1}.get(match[0], 0)
         if depth == 0:
-            return index
+            return match.start()
     raise ExpressionError(
         "`$(` has no closing bracket", help="quote an expression that holds a comma inside { } or [ ]"
     )
@@ -134,7 +137,7 @@ def _checked(value: Value) -> Value:
 def _number(value: Value) -> int | float:
     if isinstance(value, int | float):
         return value
-    what = "a list" if isinstance(value, list) else "null" if value is None else f"`{value}`"
+    what = "a list" if isinstance(value, list) else "null" if value is None else f"`{cut(str(value))}`"
     raise ExpressionError(f"{what} is not a number")
 
 
@@ -217,9 +220,9 @@ def _walk(node: ast.expr, names: Mapping[str, Value]) -> Value:
             function = _BINARY[type(op)]
             return _checked(function(_number(_walk(left, names)), _number(_walk(right, names))))
         case ast.BoolOp(op=ast.And(), values=values):
-            return all(_walk(value, names) for value in values)
+            return _first_that(values, names, wanted=False)
         case ast.BoolOp(op=ast.Or(), values=values):
-            return any(_walk(value, names) for value in values)
+            return _first_that(values, names, wanted=True)
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return _walk(body if _walk(test, names) else orelse, names)
         case ast.Compare(left=left, ops=ops, comparators=rights):
@@ -234,9 +237,20 @@ def _walk(node: ast.expr, names: Mapping[str, Value]) -> Value:
             )
 
 
+def _first_that(nodes: Sequence[ast.expr], names: Mapping[str, Value], *, wanted: bool) -> Value:
+    """Return the first operand that holds (`or`) or does not (`and`), else the last, as Python does."""
+    for node in nodes[:-1]:
+        value = _walk(node, names)
+        if bool(value) is wanted:
+            return value
+    return _walk(nodes[-1], names)
+
+
 def _compare(left: Value, ops: Sequence[ast.cmpop], rights: Sequence[Value]) -> bool:
     for op, right in zip(ops, rights, strict=True):
         if isinstance(op, ast.Eq | ast.NotEq):
+            if isinstance(left, list) or isinstance(right, list):
+                raise ExpressionError("== and != compare single values, not lists")
             holds = (left == right) is isinstance(op, ast.Eq)
         elif type(op) in _ORDER:
             holds = _ORDER[type(op)](_number(left), _number(right))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from netcalc.choice import Fields, OneOf
-from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError, did_you_mean
+from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError, cut, did_you_mean
 from netcalc.spec.sections import MODELS
 from netcalc.spec.source import MAX_BYTES, YamlDict, YamlScalar, YamlTree, parse_yaml
 from netcalc.spec.validation import field_model
@@ -20,24 +20,40 @@ _ROOT_MARKS = ("netcalc.toml", "pyproject.toml", ".git")
 
 def find_root(path: Path) -> Path:
     """Return the nearest folder above a spec that holds netcalc.toml, pyproject.toml or .git, else its own."""
-    folder = path.resolve().parent
+    folder = Path(os.path.abspath(path)).parent
     for candidate in (folder, *folder.parents):
         if any((candidate / mark).exists() for mark in _ROOT_MARKS):
             return candidate
     return folder
 
 
+def leads_out(path: str) -> bool:
+    """Tell whether a file is a link to one outside its root."""
+    try:
+        resolved = Path(path).resolve()
+        return resolved.is_file() and not resolved.is_relative_to(find_root(Path(path)).resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
 class SpecFiles:
     """Reads the files that a spec names, as long as they lie below its root."""
 
     def __init__(self, spec: str, root: Path | None = None) -> None:
-        self.root = find_root(Path(spec)) if root is None else root.resolve()
+        self.root = (find_root(Path(spec)) if root is None else root).resolve()
+        if leads_out(spec) and not Path(spec).resolve().is_relative_to(self.root):
+            start = Span(spec, 1, 1, 1, 1)
+            help = "copy it there, or widen the root with --root"
+            raise _error("NC019", "the spec is a link to a file outside its root", start, help)
         self._trees: dict[Path, YamlTree] = {}
 
     def named(self, name: str, span: Span) -> YamlTree:
         """Return the tree of a file that the text at `span` names; raises SpecError where it may or can not."""
         path = os.path.normpath(os.path.join(os.path.dirname(span.file), name))
-        resolved = Path(path).resolve()
+        try:
+            resolved = Path(path).resolve()
+        except (OSError, RuntimeError, ValueError):  # a link to itself, a null character
+            raise _error("NC001", f"`{cut(name)}` names no file", span) from None
         if not resolved.is_relative_to(self.root):
             help = "keep specs together, or widen the root with --root"
             raise _error("NC019", f"`{name}` lies outside the root of the spec", span, help)
@@ -82,6 +98,8 @@ def read_text(path: str | os.PathLike[str]) -> str:
         raise CannotRunError(f"{file}: no such file", help=_similar(Path(file))) from None
     except OSError as error:
         raise CannotRunError(f"{file}: {error.strerror or error}") from None
+    except ValueError:
+        raise CannotRunError(f"{file}: no name of a file") from None
     start = Span(file, 1, 1, 1, 1)
     if len(data) > MAX_BYTES:
         raise _error("NC005", f"the file is larger than {MAX_BYTES // 2**20} MiB", start)

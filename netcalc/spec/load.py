@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from netcalc.spec.assemble import assemble
-from netcalc.spec.files import SUFFIXES, SpecFiles, read_text
+from netcalc.spec.files import SUFFIXES, SpecFiles, leads_out, read_text
 from netcalc.spec.network import NetworkSpec
 from netcalc.spec.overrides import override
 from netcalc.spec.sections import SECTIONS
@@ -41,12 +41,12 @@ def parse_spec(
 
 def quotable_lines(file: str) -> list[str]:
     """Return the lines of a file that messages may quote: YAML with a section of the spec language, else none."""
-    path = Path(file)
-    if path.suffix not in SUFFIXES:
-        return []
     try:
+        path = Path(file).resolve()
+        if path.suffix not in SUFFIXES or leads_out(file):
+            return []
         lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError:
+    except (OSError, RuntimeError, ValueError):
         return []
     known = any(line.startswith(tuple(f"{section}:" for section in SECTIONS)) for line in lines)
     return lines if known else []

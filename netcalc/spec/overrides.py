@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netcalc.choice import Fields, OneOf
-from netcalc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
+from netcalc.diagnostics import SET, Diagnostic, Span, SpecError, did_you_mean
 from netcalc.layers.catalog import LAYERS
+from netcalc.spec.blocks import BLOCK_KEYS
 from netcalc.spec.nodes import GROUPS, WIRING, node_kind
 from netcalc.spec.sections import MODELS, SECTIONS
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, parse_yaml
@@ -21,7 +22,7 @@ def override(tree: YamlTree, assignment: str) -> YamlTree:
     """
     path, equals, text = assignment.partition("=")
     steps = path.strip().split(".")
-    origin = Span(f"--set {path.strip()}", 1, 1, 1, 1)
+    origin = Span(f"{SET}{path.strip()}", 1, 1, 1, 1)
     if not equals or not all(steps):
         raise _error("an override is written PATH=VALUE, such as train.epochs=3", origin)
     value = parse_yaml(text, origin.file)
@@ -39,9 +40,34 @@ def override(tree: YamlTree, assignment: str) -> YamlTree:
         known = params.entries if isinstance(params, YamlDict) else {}
         if steps[1] not in known:
             raise _error(f"the spec has no parameter `{steps[1]}`", origin, did_you_mean(steps[1], known))
+    _require(tree, steps, origin)
     section = tree.entries.get(steps[0], YamlScalar(None, origin))
     changed = _assign(section, steps[1:], value, origin, MODELS.get(steps[0]))
     return tree.replaced(steps[0], changed, tree.keys.get(steps[0], origin))
+
+
+def _require(tree: YamlDict, steps: list[str], origin: Span) -> None:
+    """Raise SpecError for a block, a block's parameter or a layer with defaults that does not exist."""
+    match steps:
+        case ["defaults", layer, *_] if layer not in LAYERS:
+            raise _error(f"unknown layer `{layer}`", origin, did_you_mean(layer, LAYERS))
+        case ["blocks", name, *rest]:
+            section = tree.entries.get("blocks")
+            blocks = section.entries if isinstance(section, YamlDict) else {}
+            if name not in blocks:
+                raise _error(f"the spec has no block `{name}`", origin, did_you_mean(name, blocks))
+            block = blocks[name]
+            if not isinstance(block, YamlDict) or not rest:
+                return
+            if rest[0] not in BLOCK_KEYS:
+                raise _error(f"a block has no `{rest[0]}`", origin, did_you_mean(rest[0], BLOCK_KEYS))
+            params = block.entries.get("params")
+            known = params.entries if isinstance(params, YamlDict) else {}
+            if rest[0] == "params" and len(rest) > 1 and rest[1] not in known:
+                message = f"the block `{name}` has no parameter `{rest[1]}`"
+                raise _error(message, origin, did_you_mean(rest[1], known))
+            if rest[0] == "defaults" and len(rest) > 1 and rest[1] not in LAYERS:
+                raise _error(f"unknown layer `{rest[1]}`", origin, did_you_mean(rest[1], LAYERS))
 
 
 def _assign(

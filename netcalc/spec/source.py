@@ -19,10 +19,15 @@ from netcalc.diagnostics import Diagnostic, Span, SpecError
 
 MAX_BYTES = 4 * 2**20
 MAX_DEPTH = 64
+MAX_SCALAR = 10_000
+"""Characters of one key or value."""
 MAX_NODES = 400_000
 """Values in one document, aliases counted as often as they are used."""
 
 ScalarValue: TypeAlias = int | float | bool | str | None
+
+# Reading many directives takes the square of their number, so they are refused before the text is parsed.
+_DIRECTIVE = re.compile("(?:\\A|[\n\r\x85\u2028\u2029])\ufeff?%")
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -33,6 +38,8 @@ class YamlScalar:
 
     value: ScalarValue
     span: Span
+    computed: bool = False
+    """Whether an expression gave the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,14 @@ def parse_yaml(text: str, file: str) -> YamlTree:
     """
     if len(text) > MAX_BYTES:
         _fail("NC005", f"the text has {len(text):,} characters; the limit is {MAX_BYTES:,}", _start(file))
+    if match := _DIRECTIVE.search(text):
+        line = text.count("\n", 0, match.end()) + 1
+        _fail(
+            "NC004",
+            "YAML directives have no meaning in a spec",
+            Span(file, line, 1, line, 2),
+            help="remove the line",
+        )
     try:
         return _Builder(file).build(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
@@ -93,19 +108,36 @@ def plain(tree: YamlTree) -> Any:
             return {key: plain(value) for key, value in entries.items()}
 
 
+def size(tree: YamlTree) -> int:
+    """Return the number of values in a tree, itself and collections counted."""
+    match tree:
+        case YamlList(items):
+            return 1 + sum(map(size, items))
+        case YamlDict(entries):
+            return 1 + sum(map(size, entries.values()))
+    return 1
+
+
 def locate(tree: YamlTree, path: tuple[int | str, ...], *, key: bool = False) -> Span:
     """Return where the value at `path` stands, or the nearest enclosing value that exists.
 
     With `key`, the place of the last key of the path instead of its value.
     """
-    for index, step in enumerate(path):
+    if key and path:
+        owner = value_at(tree, path[:-1])
+        if isinstance(owner, YamlDict) and path[-1] in owner.keys:
+            return owner.keys[str(path[-1])]
+    return value_at(tree, path).span
+
+
+def value_at(tree: YamlTree, path: tuple[int | str, ...]) -> YamlTree:
+    """Return the value at `path`, or the nearest enclosing one that exists."""
+    for step in path:
         if isinstance(tree, YamlDict) and step in tree.entries:
-            if key and index == len(path) - 1:
-                return tree.keys[str(step)]
             tree = tree.entries[str(step)]
         elif isinstance(tree, YamlList) and isinstance(step, int) and 0 <= step < len(tree.items):
             tree = tree.items[step]
-    return tree.span
+    return tree
 
 
 _INT = re.compile(r"[-+]?[0-9]+")
@@ -198,6 +230,9 @@ class _Builder:
 
     def _scalar(self, event: Any, span: Span) -> None:
         self._no_tag(event, span)
+        if len(event.value) > MAX_SCALAR:
+            size = f"{len(event.value):,} characters; the limit is {MAX_SCALAR:,}"
+            _fail("NC005", f"a key or a value has {size}", span)
         # An unquoted scalar has no style (None, or the empty string from libyaml).
         value = event.value if event.style else core_scalar(event.value)
         tree = YamlScalar(value, span)

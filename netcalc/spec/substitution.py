@@ -79,7 +79,7 @@ class Substitution:
     def _as_tree(self, value: Value, span: Span, depth: int) -> YamlTree:
         self.spend(1, span)
         if not isinstance(value, list):
-            return YamlScalar(value, span)
+            return YamlScalar(value, span, computed=True)
         if depth > MAX_DEPTH:
             raise ExpressionError(f"the list is nested more than {MAX_DEPTH} levels deep")
         return YamlList(tuple(self._as_tree(item, span, depth + 1) for item in value), span)

@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from netcalc.choice import Fields
-from netcalc.diagnostics import Diagnostic, did_you_mean
+from netcalc.diagnostics import Diagnostic, cut, did_you_mean
 from netcalc.spec.findings import MAX_FINDINGS
-from netcalc.spec.source import YamlTree, locate, plain
+from netcalc.spec.source import YamlScalar, YamlTree, locate, plain, value_at
 
 F = TypeVar("F", bound=Fields)
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
 UNION_TAGS = ("(word)", "(values)")
 
@@ -72,8 +74,13 @@ def _diagnostic(model: type[Fields], error: ErrorDetails, tree: YamlTree, what: 
     elif message.startswith("should"):
         message = f"`{name}` {message}" + ("" if ", not " in message else f", not {found}")
     help = ""
-    if error["type"] == "int_type" and isinstance(error["input"], float) and abs(error["input"]) < 2**53:
-        help = "`/` gives a fraction; `//` divides to whole numbers"
+    number = error["input"]
+    if isinstance(number, float) and abs(number) < 2**53 and "whole number" in message:
+        value = value_at(tree, path)
+        if isinstance(value, YamlScalar) and value.computed:
+            help = "`/` gives a fraction; `//` divides to whole numbers"
+        elif number.is_integer():
+            help = f"write {int(number)}"
     return Diagnostic("NC011", message, locate(tree, path), help, node=node)
 
 
@@ -88,9 +95,12 @@ def _field_name(path: tuple[int | str, ...], what: str) -> str:
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(c for c in text if c.isprintable())
-    return text if len(text) <= 60 else text[:57] + "..."
+    text = ""
+    for part in _ENCODER.iterencode(cut(value, 200) if isinstance(value, str) else value):
+        text += part
+        if len(text) > 200:
+            break
+    return cut("".join(c for c in text[:200] if c.isprintable()))
 
 
 def _known_fields(model: type[Fields], path: tuple[int | str, ...]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from netcalc.layers.base import ShapeError, TensorType
-from netcalc.layers.window import per_axis, valid_taps, windows
+from netcalc.layers.window import per_axis, taps_on_input, valid_taps, windows
 
 
 def one(side, **fields):
@@ -120,6 +120,7 @@ def test_valid_taps_are_those_of_the_slid_windows(axis, rounding):
     on_input = tuple(sum(0 <= tap < side for tap in window) for window in slid)
     on_padded = tuple(sum(-low <= tap < side + high for tap in window) for window in slid)
     assert valid_taps(found, padding_counts=False) == on_input
+    assert taps_on_input(found) == sum(on_input)
     assert valid_taps(found, padding_counts=True) == on_padded
 
 
@@ -205,3 +206,8 @@ def test_a_kernel_too_large_names_both_numbers_and_a_kernel_that_fits(sides, siz
 def test_the_axis_that_is_too_small_has_its_name(shape, name):
     with pytest.raises(ShapeError, match=rf"the input's {name} \(2\)"):
         windows(TensorType(shape), kernel=3, stride=1, padding=0)
+
+
+def test_taps_are_counted_in_closed_form():
+    axis = one(2_000_000_000, kernel=1_000_000_000, stride=3)
+    assert taps_on_input(axis) == axis.output * axis.size

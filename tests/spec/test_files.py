@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netcalc.diagnostics import SpecError
-from netcalc.spec.load import load_spec
+from netcalc.spec.load import load_spec, parse_spec, quotable_lines
 
 
 @pytest.fixture
@@ -146,3 +146,33 @@ def test_an_error_in_a_base_is_reported_in_that_file(project: Path) -> None:
     with pytest.raises(SpecError) as error:
         load_spec(path)
     assert {os.path.basename(d.span.file) for d in error.value.diagnostics if d.span} == {"base.yaml"}
+
+
+def test_a_spec_that_links_out_of_its_root_is_refused_and_not_quoted(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "netcalc.toml").touch()
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("name: secret\n")
+    link = tmp_path / "in" / "link.yaml"
+    link.symlink_to(secret)
+    with pytest.raises(SpecError) as error:
+        load_spec(link)
+    assert [d.code for d in error.value.diagnostics] == ["NC019"]
+    assert quotable_lines(str(link)) == []
+    assert quotable_lines(str(secret)) == ["name: secret"]
+
+
+@pytest.mark.parametrize("name", ['"a\\0.yaml"', "loop.yaml"])
+def test_a_name_of_no_file_is_an_error_of_the_spec(tmp_path, name):
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    (tmp_path / "a.yaml").write_text(f"extends: {name}\n")
+    with pytest.raises(SpecError) as error:
+        load_spec(tmp_path / "a.yaml")
+    assert [d.code for d in error.value.diagnostics] == ["NC001"]
+
+
+def test_a_whole_float_is_written_as_an_integer():
+    with pytest.raises(SpecError, match="write 1000"):
+        parse_spec("input: [4]\nlayers: [dense: 1e3]\n")
+    with pytest.raises(SpecError, match="divides to whole numbers"):
+        parse_spec("input: [4]\nlayers: [dense: $(8 / 2)]\n")

@@ -289,3 +289,20 @@ def test_load_spec_takes_overrides(tmp_path):
     file = tmp_path / "net.yaml"
     file.write_text(SPEC)
     assert load_spec(file, ["params.width=2", "train.epochs=1"]).train.epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("blocks.nope.params.x=3", "no block `nope`"),
+        ("blocks.b.params.x=3", "no parameter `x`"),
+        ("blocks.b.param.n=3", "no `param`"),
+        ("defaults.covn.bias=false", "did you mean `conv`"),
+    ],
+)
+def test_blocks_and_defaults_must_exist(assignment, message):
+    text = "input: [4]\nblocks: {b: {params: {n: 2}, layers: [dense: $n]}}\nlayers: [b]\n"
+    with pytest.raises(SpecError, match=message) as error:
+        parse_spec(text, overrides=[assignment])
+    assert [d.code for d in error.value.diagnostics] == ["NC016"]
+    assert str(error.value).startswith(f"--set {assignment.partition('=')[0]}: error[NC016]")
