@@ -16,6 +16,7 @@ CODES: dict[str, str] = {
     "NC003": "a key is written twice in one mapping",
     "NC004": "a YAML feature that specs do not use: tags, several documents, keys that are no scalars",
     "NC005": "the text goes beyond a safety limit",
+    "NC006": "an expression inside { } or [ ] is not quoted",
     # What the fields may hold.
     "NC010": "unknown field",
     "NC011": "a field has the wrong type or value",

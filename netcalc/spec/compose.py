@@ -6,18 +6,18 @@ Order wires nodes: without `from` a node reads the one before it in its list. A 
 
 from __future__ import annotations
 
-import re
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from netcalc.diagnostics import Span, cut, did_you_mean
-from netcalc.layers.catalog import LAYERS
+from netcalc.spec.arguments import block_arguments
 from netcalc.spec.blocks import Block, Defaults, Library, joined, with_defaults
-from netcalc.spec.expressions import UNKNOWN, Value
+from netcalc.spec.expressions import Value
 from netcalc.spec.findings import Findings
+from netcalc.spec.items import NOTHING, Item, ItemReader
 from netcalc.spec.network import NAME, PATH_NAME
-from netcalc.spec.nodes import GROUPS, MERGES, WIRING, FlatNode, node_kind
+from netcalc.spec.nodes import GROUPS, MERGES, FlatNode
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain, size
 from netcalc.spec.substitution import Substitution
 
@@ -46,21 +46,6 @@ class _Scope:
     blocks: tuple[tuple[Block, Span], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One element of a list of nodes, its wiring read but nothing expanded."""
-
-    kind: str
-    name: str
-    body: YamlTree
-    wiring: Mapping[str, YamlTree]
-    span: Span
-    path: str
-
-
-_NOTHING = YamlDict({}, {}, Span("", 1, 1, 1, 1))
-
-
 def flatten(
     layers: YamlTree,
     inputs: tuple[str, ...],
@@ -76,7 +61,8 @@ def flatten(
     spec nodes have the dotted names that groups gave them. A name that an error leaves without a node stands
     for itself, so that one error is not reported again wherever the name is used.
     """
-    expander = _Expander(PATH_NAME if resolved else NAME, substitution, substitution.findings)
+    reader = ItemReader(PATH_NAME if resolved else NAME, substitution.findings)
+    expander = _Expander(reader, substitution, substitution.findings)
     for name in inputs:
         expander.known[name] = name
     only = inputs[0] if len(inputs) == 1 else None
@@ -87,7 +73,7 @@ def flatten(
 
 @dataclass(slots=True)
 class _Expander:
-    name_pattern: re.Pattern[str]
+    reader: ItemReader
     substitution: Substitution
     findings: Findings
     nodes: list[FlatNode] = field(default_factory=list)
@@ -113,7 +99,7 @@ class _Expander:
             self.substitution.spend(1, element.span)
             item = None
             if element.span not in self.unread:
-                item = self._read(element, counts, f"{path}/{index}", scope.library)
+                item = self.reader.read(element, counts, f"{path}/{index}", scope.library)
             if item is not None:
                 incoming = self._expand(item, scope, incoming)
             else:
@@ -128,62 +114,7 @@ class _Expander:
                 return self.known.setdefault(f"{scope.prefix}{name}", f"{scope.prefix}{name}")
         return incoming or ""
 
-    def _read(self, tree: YamlTree, counts: dict[str, int], path: str, library: Library) -> _Item | None:
-        match tree:
-            case YamlScalar(str(kind), span):
-                body: YamlTree = replace(_NOTHING, span=span)
-                wiring: Mapping[str, YamlTree] = {}
-            case YamlDict(entries, keys, span):
-                kinds = node_kind(entries)
-                if len(kinds) != 1:
-                    self._no_kind(tree, kinds, library)
-                    return None
-                kind = kinds[0]
-                body, span = entries[kind], keys[kind]
-                wiring = {key: value for key, value in entries.items() if key != kind}
-            case _:
-                self._error("NC014", "a node is a layer's name or a mapping with one", tree.span)
-                return None
-        if not _is_kind(kind, library):
-            known = [*library.blocks, *LAYERS, *GROUPS]
-            self._error("NC013", f"unknown layer or block `{cut(kind)}`", span, did_you_mean(kind, known))
-            return None
-        if "share" in wiring and kind not in LAYERS:
-            self._error("NC023", f"`{kind}` has no parameters of its own to share", wiring["share"].span)
-            wiring = {key: value for key, value in wiring.items() if key != "share"}
-        counts[kind] = counts.get(kind, 0) + 1
-        name = self._given_name(wiring) or f"{kind}{counts[kind]}"
-        return _Item(kind, name, body, wiring, span, path)
-
-    def _no_kind(self, tree: YamlDict, kinds: list[str], library: Library) -> None:
-        if not kinds:
-            self._error("NC014", "this node names no layer", tree.span, "for example `conv: {...}`")
-            return
-        layers = [kind for kind in kinds if _is_kind(kind, library)]
-        if len(layers) == 1:
-            for kind in kinds:
-                if kind not in layers:
-                    help = f"fields of `{layers[0]}` go inside its braces; " + did_you_mean(kind, WIRING)
-                    self._error("NC010", f"unknown field `{kind}` beside `{layers[0]}`", tree.keys[kind], help)
-            return
-        message = f"a node names one layer, this one names {', '.join(f'`{kind}`' for kind in kinds)}"
-        self._error("NC014", message, tree.keys[kinds[1]], "start each layer with its own `-`")
-
-    def _given_name(self, wiring: Mapping[str, YamlTree]) -> str | None:
-        tree = wiring.get("name")
-        match tree:
-            case None:
-                return None
-            case YamlScalar(str(name)) if self.name_pattern.fullmatch(name) and name != "input":
-                return name
-        self._error(
-            "NC011",
-            "`name` should be a word of letters, digits, `_` and `-` other than `input`",
-            tree.span,
-        )
-        return None
-
-    def _expand(self, item: _Item, scope: _Scope, incoming: str | None) -> str | None:
+    def _expand(self, item: Item, scope: _Scope, incoming: str | None) -> str | None:
         """Expand one item, as often as `repeat` says, and return the node that comes after it."""
         wiring = self._wiring(item, scope)
         if not wiring.kept:
@@ -208,7 +139,7 @@ class _Expander:
         self.known[full] = full if last is None else last
         return self.known[full]
 
-    def _expand_once(self, item: _Item, name: str, scope: _Scope, inputs: tuple[str, ...]) -> str | None:
+    def _expand_once(self, item: Item, name: str, scope: _Scope, inputs: tuple[str, ...]) -> str | None:
         self.expanded += 1
         if self.expanded > MAX_EXPANDED:
             if self.expanded == MAX_EXPANDED + 1:
@@ -227,13 +158,13 @@ class _Expander:
         self._emit(item, name, item.kind, body, inputs, scope)
         return name
 
-    def _with_defaults(self, item: _Item, kind: str, body: YamlTree, scope: _Scope) -> YamlTree:
+    def _with_defaults(self, item: Item, kind: str, body: YamlTree, scope: _Scope) -> YamlTree:
         if kind in scope.defaults:
             self.substitution.spend(size(scope.defaults[kind]), item.span)
         return with_defaults(kind, body, scope.defaults)
 
     def _emit(
-        self, item: _Item, name: str, kind: str, body: YamlTree, inputs: tuple[str, ...], scope: _Scope
+        self, item: Item, name: str, kind: str, body: YamlTree, inputs: tuple[str, ...], scope: _Scope
     ) -> None:
         tree = item.wiring.get("share")
         share = None if tree is None else self._lookup(self.substitution.apply(tree, scope.names), scope)
@@ -241,13 +172,13 @@ class _Expander:
         self.nodes.append(FlatNode(name, kind, body, inputs, scope.trainable, item.span, item.path, share, used_at))
         self.known[name] = name
 
-    def _block(self, item: _Item, name: str, scope: _Scope, incoming: str | None) -> str | None:
+    def _block(self, item: Item, name: str, scope: _Scope, incoming: str | None) -> str | None:
         """Expand a block's layers with its own parameters; it sees nothing of its user's."""
         block = scope.library.blocks[item.kind]
         if any(block is around for around, _ in scope.blocks):
             self._error("NC018", f"the block `{block.name}` uses itself", item.span)
             return None
-        names = ChainMap(self._arguments(block, item, scope))
+        names = ChainMap(block_arguments(block, item, scope.names, self.substitution))
         own = {kind: self.substitution.apply(fields, names) for kind, fields in block.defaults.items()}
         for kind in own.keys() & block.library.defaults.keys():
             self.substitution.spend(len(block.library.defaults[kind].entries), item.span)
@@ -262,44 +193,7 @@ class _Expander:
         )
         return self.expand_list(block.layers, inner, incoming, block.path, block.name)
 
-    def _arguments(self, block: Block, item: _Item, scope: _Scope) -> dict[str, Value]:
-        given = self._given(block, item, scope)
-        values: dict[str, Value] = {"index": scope.names["index"]} if "index" in scope.names else {}
-        if given is None:
-            return values | dict.fromkeys(block.params, UNKNOWN)
-        for name, default in block.params.items():
-            if name in given:
-                tree = given[name]
-            elif isinstance(default, YamlScalar) and default.value is None:
-                help = f"`{name}` has no default at {block.span.file}:{block.span.line}"
-                self._error("NC012", f"the block `{block.name}` needs `{name}`", item.span, help)
-                values[name] = UNKNOWN
-                continue
-            else:
-                tree = self.substitution.apply(default, values)
-            if isinstance(tree, YamlDict):
-                self._error("NC011", f"`{name}` should be a value or a list", tree.span)
-            known = self.substitution.is_known(tree) and not isinstance(tree, YamlDict)
-            values[name] = plain(tree) if known else UNKNOWN
-        return values
-
-    def _given(self, block: Block, item: _Item, scope: _Scope) -> Mapping[str, YamlTree] | None:
-        body = item.body
-        if isinstance(body, YamlScalar) and body.value is None:
-            return {}
-        if not isinstance(body, YamlDict):
-            message = f"the block `{block.name}` takes its parameters by name"
-            help = f"write `{block.name}: {{{', '.join(f'{name}: ...' for name in block.params)}}}`"
-            self._error("NC011", message, body.span, help)
-            return None
-        for name in body.entries:
-            if name not in block.params:
-                message = f"unknown parameter `{name}` of the block `{block.name}`"
-                self._error("NC010", message, body.keys[name], did_you_mean(name, block.params))
-        known = {name: tree for name, tree in body.entries.items() if name in block.params}
-        return {name: self.substitution.apply(tree, scope.names) for name, tree in known.items()}
-
-    def _group(self, item: _Item, name: str, scope: _Scope, incoming: str | None) -> str | None:
+    def _group(self, item: Item, name: str, scope: _Scope, incoming: str | None) -> str | None:
         inner = replace(scope, prefix=f"{name}.")
         path = f"{item.path}/{item.kind}"
         if item.kind == "sequence":
@@ -308,7 +202,7 @@ class _Expander:
             return self._residual(item, name, inner, incoming, path)
         return self._parallel(item, name, inner, incoming, path)
 
-    def _residual(self, item: _Item, name: str, scope: _Scope, incoming: str | None, path: str) -> str | None:
+    def _residual(self, item: Item, name: str, scope: _Scope, incoming: str | None, path: str) -> str | None:
         """F(x) + x, or F(x) + shortcut(x) (He et al. 2015)."""
         if isinstance(item.body, YamlList):
             entries: Mapping[str, YamlTree] = {"body": item.body}
@@ -326,7 +220,7 @@ class _Expander:
                 self.known[f"{name}.{part}"] = end
         return self._merge(item, "add", f"{name}.add", ends, scope)
 
-    def _parallel(self, item: _Item, name: str, scope: _Scope, incoming: str | None, path: str) -> str | None:
+    def _parallel(self, item: Item, name: str, scope: _Scope, incoming: str | None, path: str) -> str | None:
         if isinstance(item.body, YamlList):
             entries: Mapping[str, YamlTree] = {"branches": item.body}
         else:
@@ -368,7 +262,7 @@ class _Expander:
                         self._error("NC011", f"`{name}` is no name for a branch", keys[name])
                     yield name, branch, name
 
-    def _group_fields(self, item: _Item, known: tuple[str, ...], needed: str) -> Mapping[str, YamlTree]:
+    def _group_fields(self, item: Item, known: tuple[str, ...], needed: str) -> Mapping[str, YamlTree]:
         entries: Mapping[str, YamlTree] = {}
         if isinstance(item.body, YamlDict):
             entries = item.body.entries
@@ -380,7 +274,7 @@ class _Expander:
             self._error("NC012", f"`{item.kind}` needs `{needed}`", item.span, "a list of layers")
         return entries
 
-    def _merge(self, item: _Item, kind: str, name: str, ends: list[str | None], scope: _Scope) -> str | None:
+    def _merge(self, item: Item, kind: str, name: str, ends: list[str | None], scope: _Scope) -> str | None:
         inputs = tuple(end for end in ends if end is not None)
         if len(inputs) < 2:
             if len(ends) < 2:
@@ -389,11 +283,11 @@ class _Expander:
         if name in self.known:
             self._error("NC021", f"the name `{name}` is taken", item.span, "rename the branch")
             return None
-        body = self._with_defaults(item, kind, replace(_NOTHING, span=item.span), scope)
+        body = self._with_defaults(item, kind, replace(NOTHING, span=item.span), scope)
         self._emit(item, name, kind, body, inputs, scope)
         return name
 
-    def _inputs(self, item: _Item, scope: _Scope, incoming: str | None) -> tuple[str, ...]:
+    def _inputs(self, item: Item, scope: _Scope, incoming: str | None) -> tuple[str, ...]:
         """Return the nodes that an item reads, by `from` or by order."""
         tree = item.wiring.get("from")
         merges = item.kind in MERGES
@@ -451,7 +345,7 @@ class _Expander:
         self.findings.unknown.add(tree.span)
         return None
 
-    def _wiring(self, item: _Item, scope: _Scope) -> _Wiring:
+    def _wiring(self, item: Item, scope: _Scope) -> _Wiring:
         values = {
             key: self.substitution.apply(item.wiring[key], scope.names)
             for key in ("repeat", "when", "trainable")
@@ -474,10 +368,6 @@ class _Expander:
 
     def _error(self, code: str, message: str, span: Span, help: str = "") -> None:
         self.findings.report(code, message, span, help)
-
-
-def _is_kind(kind: str, library: Library) -> bool:
-    return kind in LAYERS or kind in GROUPS or kind in library.blocks
 
 
 @dataclass(frozen=True, slots=True)

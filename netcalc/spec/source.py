@@ -88,7 +88,7 @@ def parse_yaml(text: str, file: str) -> YamlTree:
         mark = error.problem_mark or error.context_mark
         span = _start(file) if mark is None else _at(file, mark, mark)
         problem = " ".join(filter(None, (error.context, error.problem)))
-        _fail("NC002", f"not valid YAML: {problem}", span, help=_yaml_help(text, span))
+        _not_yaml(problem, text, span)
     except yaml.YAMLError as error:
         line = _unreadable_line(text)
         _fail("NC002", f"not valid YAML: {str(error).splitlines()[0]}", Span(file, line, 1, line, 1))
@@ -305,14 +305,14 @@ class _Builder:
             _fail("NC004", "YAML tags have no meaning in a spec", span, help="remove the tag")
 
 
-def _yaml_help(text: str, span: Span) -> str:
+def _not_yaml(problem: str, text: str, span: Span) -> NoReturn:
     lines = text.splitlines()
     line = lines[span.line - 1] if span.line <= len(lines) else ""
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "indent with spaces, not tabs"
     if "$(" in line and any(c in line for c in "{["):
-        return "quote an expression that stands inside { } or [ ] and holds a comma or a bracket"
-    return ""
+        help = "quote an expression that stands inside { } or [ ] and holds a comma or a bracket"
+        _fail("NC006", f"`$(` breaks the YAML around it: {problem}", span, help=help)
+    is_tabbed = "\t" in line[: len(line) - len(line.lstrip())]
+    _fail("NC002", f"not valid YAML: {problem}", span, help="indent with spaces, not tabs" if is_tabbed else "")
 
 
 def _unreadable_line(text: str) -> int:

@@ -233,7 +233,7 @@ def test_a_syntax_error_has_its_line_and_sometimes_a_hint(text, line, help):
 
 def test_an_expression_that_breaks_a_flow_mapping_gets_its_own_hint():
     found = refusal("- {conv: {filters: $(widths[0]), kernel: 3}}\n")
-    assert found.code == "NC002"
+    assert found.code == "NC006"
     assert "quote an expression" in found.help
 
 
