@@ -10,6 +10,7 @@ import pytest
 from netcalc.diagnostics import CODES
 from netcalc.layers.catalog import LAYERS
 from netcalc.spec.load import parse_spec
+from tests.configs.zoo import CONFIGS, load, totals
 
 ROOT = Path(__file__).parents[1]
 LANGUAGE = (ROOT / "docs/spec-language.md").read_text()
@@ -58,3 +59,36 @@ def test_networks_in_the_documentation_are_specs(name: str, block: str) -> None:
 def test_codes_that_the_documentation_names_exist() -> None:
     for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")):
         assert set(re.findall(r"NC\d{3}", path.read_text())) <= CODES.keys()
+
+
+def test_the_page_of_codes_lists_them_all(golden) -> None:
+    lines = [f"| {code} | {meaning} |" for code, meaning in CODES.items()]
+    page = f"""# Diagnostic codes
+
+A code is permanent: it is never given another meaning. NC0 codes are of the text and the spec, NC1 of shapes, NC2 of
+training, NC3 of design rules, NC4 of budgets.
+
+| code | meaning |
+|---|---|
+{chr(10).join(lines)}
+"""
+    golden(ROOT / "docs" / "diagnostics.md", page)
+
+
+def test_the_page_of_the_zoo_has_its_figures(golden) -> None:
+    lines = []
+    for config in CONFIGS:
+        found, graph = totals(config), load(config)
+        shape = "×".join(str(side) for side in next(iter(graph.inputs.values())).shape)
+        figures = f"{found.params.trainable:,} | {found.macs.forward:,} | {found.macs.training:,}"
+        lines.append(f"| [{config}](../configs/{config}.yaml) | {shape} | {figures} |")
+    page = f"""# The zoo
+
+Networks of `configs/`, one file each. Figures are for one sample; [how they are counted](counting.md). The comment at
+the head of each file names its paper, its parameters and how it differs from other forms of the same network.
+
+| network | input | parameters | forward MACs | training MACs |
+|---|--:|--:|--:|--:|
+{chr(10).join(lines)}
+"""
+    golden(ROOT / "docs" / "zoo.md", page)
