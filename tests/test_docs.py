@@ -65,8 +65,8 @@ def test_the_page_of_codes_lists_them_all(golden) -> None:
     lines = [f"| {code} | {meaning} |" for code, meaning in CODES.items()]
     page = f"""# Diagnostic codes
 
-A code is permanent: it is never given another meaning. NC0 codes are of the text and the spec, NC1 of shapes, NC2 of
-training, NC3 of design rules, NC4 of budgets.
+A code is permanent: it is never given another meaning. NC0 codes are of the text and the spec, NC1 of shapes,
+NC2 of training, NC3 of design rules, NC4 of budgets.
 
 | code | meaning |
 |---|---|
@@ -84,8 +84,9 @@ def test_the_page_of_the_zoo_has_its_figures(golden) -> None:
         lines.append(f"| [{config}](../configs/{config}.yaml) | {shape} | {figures} |")
     page = f"""# The zoo
 
-Networks of `configs/`, one file each. Figures are for one sample; [how they are counted](counting.md). The comment at
-the head of each file names its paper, its parameters and how it differs from other forms of the same network.
+Networks of `configs/`, one file each. Figures are for one sample; [how they are counted](counting.md). The
+comment at the head of each file names its paper, its parameters and how it differs from other forms of the same
+network.
 
 | network | input | parameters | forward MACs | training MACs |
 |---|--:|--:|--:|--:|
