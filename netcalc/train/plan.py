@@ -46,7 +46,11 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
     spec = graph.spec.train
     if spec is None:
         raise _error(
-            graph, "NC200", "the spec has no `train:` section", "train", "for example `train: {data: mnist5k}`"
+            graph,
+            "NC200",
+            f"{graph.spec.file} has no `train:` section",
+            "train",
+            "for example `train: {data: mnist5k}`",
         )
     _check_ends(graph)
     dataset = load_dataset(spec.data)
