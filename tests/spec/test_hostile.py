@@ -23,7 +23,7 @@ except SpecError as error:
 """
 
 MEMORY_BYTES = 3 * 2**30
-SECONDS = 20
+SECONDS = 60
 
 
 def outcome(tmp_path, text):
