@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 
@@ -35,3 +36,8 @@ def format_shape(shape: tuple[int, ...]) -> str:
 def plural(number: int, noun: str) -> str:
     """Return `1 error`, `2 errors`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def finite(value: float) -> float | None:
+    """Return a figure for JSON, which has no NaN and no infinity: null."""
+    return value if math.isfinite(value) else None

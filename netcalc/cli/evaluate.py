@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from netcalc.cli.options import Device, DeviceOption
-from netcalc.cli.output import finite, write_text
+from netcalc.cli.output import write_text
+from netcalc.units import finite
 
 EXAMPLE = "netcalc evaluate runs/lenet5-1 --format json"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -58,11 +57,6 @@ def write_table(text: str, fitted: Callable[[], RenderableType], output: Path | 
     with _stdout_may_fail(), out.capture() as captured:
         out.print(fitted(), crop=False)
     write_text(captured.get(), None)
-
-
-def finite(value: float) -> float | None:
-    """Return a figure for JSON, which has no NaN and no infinity: null."""
-    return value if math.isfinite(value) else None
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic], *, stderr: bool = True) -> None:

@@ -10,7 +10,8 @@ import typer
 
 from netcalc.cli.evaluate import CheckpointOption, MetricsFormat, RunArgument
 from netcalc.cli.options import Device, DeviceOption
-from netcalc.cli.output import finite, write_text
+from netcalc.cli.output import write_text
+from netcalc.units import finite
 
 EXAMPLE = "netcalc predict runs/lenet5-1 three.png seven.png"
 

@@ -33,6 +33,7 @@ from netcalc.compiler.initialize import Params, State
 from netcalc.diagnostics import CannotRunError
 from netcalc.graph import Graph
 from netcalc.train.step import TrainState
+from netcalc.units import finite
 
 FORMAT = "netcalc.checkpoint/1"
 MODEL, TRAINING, META = "model.safetensors", "training.safetensors", "checkpoint.json"
@@ -69,7 +70,7 @@ def save_checkpoint(
         "format": FORMAT,
         "step": step,
         "epoch": epoch,
-        "metrics": metrics,
+        "metrics": {name: finite(value) for name, value in metrics.items()},
         "files": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in files.items()},
     }
     files[META] = (json.dumps(meta, indent=2) + "\n").encode()
@@ -160,7 +161,7 @@ class _Files(Fields):
 
 
 class _Meta(Fields):
-    """What checkpoint.json holds; metrics may be NaN after a training that diverged."""
+    """What checkpoint.json holds; a metric is null after a training that diverged."""
 
     format: Literal["netcalc.checkpoint/1"]
     step: Annotated[int, Field(ge=0)]

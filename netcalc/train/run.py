@@ -25,6 +25,7 @@ from netcalc.diagnostics import CannotRunError
 from netcalc.graph import Graph, build_complete
 from netcalc.spec.dump import dump_spec
 from netcalc.spec.load import load_spec
+from netcalc.units import finite
 
 SPEC, PREPROCESSING, ENVIRONMENT = "spec.yaml", "preprocessing.json", "environment.json"
 METRICS_JSONL, METRICS_CSV, CHECKPOINTS = "metrics.jsonl", "metrics.csv", "checkpoints"
@@ -63,17 +64,18 @@ def create_run(root: Path, graph: Graph, preprocessing: Preprocessing, device: j
 
 
 def record_epoch(run: Path, record: EpochRecord) -> None:
-    """Append an epoch's metrics to metrics.jsonl and metrics.csv."""
+    """Append an epoch's metrics to metrics.jsonl and metrics.csv; one that is not finite is null and empty."""
+    values = {name: None if value is None else finite(value) for name, value in asdict(record).items()}
     names = [field.name for field in fields(EpochRecord)]
     try:
         with open(run / METRICS_JSONL, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(record)) + "\n")
+            stream.write(json.dumps(values, allow_nan=False) + "\n")
         is_new = not (run / METRICS_CSV).exists()
         with open(run / METRICS_CSV, "a", encoding="utf-8", newline="") as stream:
             writer = csv.DictWriter(stream, names, lineterminator="\n")
             if is_new:
                 writer.writeheader()
-            writer.writerow(asdict(record))
+            writer.writerow(values)
     except OSError as error:
         raise CannotRunError(f"{run}: metrics cannot be written ({error.strerror or error})") from None
 

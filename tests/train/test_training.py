@@ -260,3 +260,18 @@ def test_a_map_of_one_pixel_counts_as_class_scores():
     text = CONVNET.replace("- flatten\n  - dense: 10", "- conv: {filters: 10, kernel: 4}")
     plan = make_plan(graph_of(text))
     assert compile_graph(plan.graph).graph.nodes["conv2"].known.output.shape == (1, 1, 10)
+
+
+def test_a_training_that_diverges_leaves_valid_json(tmp_path):
+    graph = graph_of(CONVNET, "train.optimizer={sgd: 1e30}", "train.epochs=1", "train.batch_size=512")
+    run, outcome, _ = run_training(graph, tmp_path)
+    assert math.isnan(outcome.last.test_loss)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    last = (run / "metrics.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last, parse_constant=refuse)["test_loss"] is None
+    meta = (run / CHECKPOINTS / "last" / "checkpoint.json").read_text()
+    assert json.loads(meta, parse_constant=refuse)["metrics"]["loss"] is None
+    assert math.isnan(evaluate_run(run, "last").metrics.loss)
