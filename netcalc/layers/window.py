@@ -230,7 +230,7 @@ class TransposedAxis:
     @property
     def extent(self) -> int:
         """Elements from the first to the last tap."""
-        return (self.size - 1) * self.dilation + 1
+        return self.matching.extent
 
 
 def transposed_windows(

@@ -16,22 +16,7 @@ def choose_device(wanted: str) -> jax.Device:
     try:
         return _devices(None if wanted == "auto" else wanted)[0]
     except RuntimeError:
-        pass
-    try:
-        seen = ", ".join(sorted({device.platform for device in _devices(None)}))
-    except RuntimeError as error:
-        only = os.environ.get("JAX_PLATFORMS")
-        raise CannotRunError(
-            "JAX finds no device here" + (f" ({error})" if str(error) else ""),
-            help=f"JAX_PLATFORMS is `{only}`: unset it to let JAX choose"
-            if only
-            else "see docs.jax.dev, Installation",
-        ) from None
-    else:
-        raise CannotRunError(
-            f"no {wanted} here: JAX sees {seen}",
-            help=f"leave out --device to use {seen}, or install JAX for your {wanted} (docs.jax.dev, Installation)",
-        )
+        raise _absent(wanted) from None
 
 
 @contextmanager
@@ -53,3 +38,21 @@ def _devices(platform: str | None) -> list[jax.Device]:
         return jax.devices(platform)
     except AssertionError as error:  # what JAX raises where none of the platforms of JAX_PLATFORMS is there
         raise RuntimeError(str(error)) from None
+
+
+def _absent(wanted: str) -> CannotRunError:
+    """Return why there is no such device: what JAX sees instead, or that it cannot start at all."""
+    try:
+        seen = ", ".join(sorted({device.platform for device in _devices(None)}))
+    except RuntimeError as error:
+        only = os.environ.get("JAX_PLATFORMS")
+        return CannotRunError(
+            "JAX finds no device here" + (f" ({error})" if str(error) else ""),
+            help=f"JAX_PLATFORMS is `{only}`: unset it to let JAX choose"
+            if only
+            else "see docs.jax.dev, Installation",
+        )
+    return CannotRunError(
+        f"no {wanted} here: JAX sees {seen}",
+        help=f"leave out --device to use {seen}, or install JAX for your {wanted} (docs.jax.dev, Installation)",
+    )
