@@ -10,10 +10,16 @@ import jax
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """How the network is being applied: in training or not, and where randomness comes from."""
+    """How the network is being applied.
+
+    `train` and `key` tell whether in training and where randomness comes from. `lean` lets max pools keep a small
+    index for the backward pass; `keep_output` names the ReLUs that keep their output for it.
+    """
 
     train: bool = False
     key: jax.Array | None = None
+    lean: bool = False
+    keep_output: frozenset[str] = frozenset()
 
     def key_for(self, name: str) -> jax.Array:
         """Return the node's own key; raises ValueError where the caller gave none."""

@@ -9,12 +9,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 
 from netcalc.compiler.context import Context
 from netcalc.compiler.initialize import Params, State, initial_params, initial_state
 from netcalc.compiler.lowering.table import LOWERINGS
 from netcalc.diagnostics import SpecError
 from netcalc.graph import Graph, Node
+from netcalc.lean import LeanForm, lean_form, survives_remat
+
+SURVIVES_REMAT = "survives_remat"
+"""The checkpoint name of tensors that rematerialisation keeps."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,16 @@ class Network:
 
     Both functions are pure and can be jitted, differentiated and vmapped. Parameters and state are dicts by node,
     then by name: `params["conv1"]["kernel"]`, kernels in HWIO order.
+
+    `lean` picks the training form that keeps less for the backward pass, `compute_dtype` what the layers compute
+    in; norms and losses widen it to float32 inside.
     """
 
     graph: Graph
     outputs: tuple[str, ...]
     inference_outputs: tuple[str, ...]
+    lean: bool = True
+    compute_dtype: str = "float32"
 
     def init(self, key: jax.Array) -> tuple[Params, State]:
         """Return initial parameters and state for a key of `jax.random.key`."""
@@ -51,17 +61,22 @@ class Network:
 
         Raises ValueError for inputs of the wrong shape, for a missing key and for missing parameters.
         """
-        ctx = Context(train, key)
+        form = self._lean_form if train and self.lean else None
+        ctx = Context(train, key, form is not None, form.keep_output if form else frozenset())
+        nodes = (form.graph if form else self.graph).nodes
         values = self._inputs(inputs)
         new_state = dict(state)
-        for node in self.nodes if train else self._inference_nodes:
+        for name in self._trained_names if train else self._inference_names:
+            node = nodes[name]
             own = _held(params, "params", node.owner, node.known.params)
             if not node.spec.trainable:
                 own = jax.tree.map(jax.lax.stop_gradient, own)
             lower = LOWERINGS[type(node.spec.layer)]
             sources = [values[name] for name in node.inputs]
             before = _held(state, "state", node.name, node.known.state)
-            values[node.name], kept = lower(node, own, before, *sources, ctx=ctx)
+            with jax.named_scope(name):
+                value, kept = lower(node, own, before, *sources, ctx=ctx)
+            values[name] = checkpoint_name(value, SURVIVES_REMAT) if train and survives_remat(node) else value
             if kept:
                 new_state[node.name] = kept
         outputs = self.outputs if train else self.inference_outputs
@@ -69,18 +84,26 @@ class Network:
             return values[outputs[0]], new_state
         return {name: values[name] for name in outputs}, new_state
 
-    @cached_property
+    @property
     def nodes(self) -> tuple[Node, ...]:
         """The nodes that are computed in training."""
+        return tuple(self.graph.nodes[name] for name in self._trained_names)
+
+    @cached_property
+    def _lean_form(self) -> LeanForm:
+        return lean_form(self.graph, self.outputs)
+
+    @cached_property
+    def _trained_names(self) -> tuple[str, ...]:
         return self._needed_for(self.outputs)
 
     @cached_property
-    def _inference_nodes(self) -> tuple[Node, ...]:
+    def _inference_names(self) -> tuple[str, ...]:
         return self._needed_for(self.inference_outputs)
 
-    def _needed_for(self, outputs: tuple[str, ...]) -> tuple[Node, ...]:
+    def _needed_for(self, outputs: tuple[str, ...]) -> tuple[str, ...]:
         needed = self.graph.needed_for(outputs)
-        return tuple(node for node in self.graph.nodes.values() if node.name in needed)
+        return tuple(name for name in self.graph.nodes if name in needed)
 
     def _inputs(self, inputs: jax.Array | Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         expected = self.graph.inputs
@@ -91,14 +114,20 @@ class Network:
             if array.shape[1:] != expected[name].shape:
                 shape = ("batch", *expected[name].shape)
                 raise ValueError(f"`{name}` has shape {array.shape}, the network reads {shape}")
-        return {
-            name: array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.float32)
-            for name, array in given.items()
-        }
+        return {name: self._computable(array) for name, array in given.items()}
+
+    def _computable(self, array: jax.Array) -> jax.Array:
+        if self.compute_dtype != "float32" or not jnp.issubdtype(array.dtype, jnp.floating):
+            return array.astype(self.compute_dtype)
+        return array
 
 
-def compile_graph(graph: Graph, outputs: tuple[str, ...] = ()) -> Network:
+def compile_graph(
+    graph: Graph, outputs: tuple[str, ...] = (), *, lean: bool = True, compute_dtype: str = "float32"
+) -> Network:
     """Return the network that computes the named nodes, by default the graph's outputs.
+
+    The lean form suits GPU and CPU; on TPU it takes more memory than XLA's own gradients.
 
     Raises SpecError for a graph with layers that do not fit and ValueError for a name that is no node.
     """
@@ -107,7 +136,7 @@ def compile_graph(graph: Graph, outputs: tuple[str, ...] = ()) -> Network:
     unknown = [name for name in outputs if name not in graph.nodes]
     if unknown:
         raise ValueError(f"the network has no node `{unknown[0]}`")
-    return Network(graph, outputs or graph.outputs, outputs or graph.inference_outputs)
+    return Network(graph, outputs or graph.outputs, outputs or graph.inference_outputs, lean, compute_dtype)
 
 
 def _held(

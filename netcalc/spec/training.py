@@ -10,6 +10,9 @@ from netcalc.choice import LIST_AS_TUPLE, Fields, OneOf
 from netcalc.layers.base import PositiveInt
 from netcalc.layers.window import Padding
 
+Precision = Literal["float32", "bfloat16", "mixed"]
+Remat = Literal["none", "conv_outputs"]
+
 
 def _side_pair(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
@@ -107,13 +110,26 @@ class OptimizerSpec(OneOf):
     adam: Adam | None = Field(default=None, description="Adam")
 
 
-class TrainingSpec(Fields):
-    """Everything that `netcalc train` needs beside the network."""
+class Clip(Fields):
+    """A bound on gradients: on the norm of all of them together, or on each element."""
 
-    data: DataSpec = Field(description="the data set and its preprocessing")
+    norm: PositiveFloat | None = Field(
+        default=None,
+        description="scale all gradients together where their norm is above this (Pascanu et al. 2013)",
+    )
+    value: PositiveFloat | None = Field(default=None, description="cut each element to ± this")
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Clip:
+        if (self.norm is None) == (self.value is None):
+            raise ValueError("give `norm` or `value`, one of them")
+        return self
+
+
+class UpdateSpec(Fields):
+    """What one update computes, whatever the data: the loss, the optimizer, and how memory is spent."""
+
     batch_size: PositiveInt = Field(default=32, description="samples in one update")
-    epochs: PositiveInt | None = Field(default=None, description="passes over the training set; 10 by default")
-    steps: PositiveInt | None = Field(default=None, description="updates to make, instead of epochs")
     loss: Literal["cross_entropy", "half_mse"] = Field(
         default="cross_entropy",
         description="cross_entropy: softmax and −log p of the true class; "
@@ -123,9 +139,32 @@ class TrainingSpec(Fields):
         default_factory=lambda: OptimizerSpec.model_validate("adam"),
         description="how gradients change parameters",
     )
+    clip: Clip | None = Field(default=None, description="a bound on the gradients, before the optimizer")
+    ema: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        default=None,
+        description="evaluate a moving average of the parameters that keeps this share of itself an update",
+    )
+    precision: Precision = Field(
+        default="float32",
+        description="float32; mixed: layers compute in bfloat16, parameters and optimizer stay in float32; "
+        "bfloat16: parameters and optimizer too",
+    )
+    remat: Remat = Field(
+        default="none",
+        description="what the backward pass computes anew instead of keeping: none; "
+        "conv_outputs: all but the outputs of convolutions, dense layers, pools and residual sums",
+    )
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(
         default=0, description="start of every random choice: initial values, data order, dropout"
     )
+
+
+class TrainingSpec(UpdateSpec):
+    """Everything that `netcalc train` needs beside the network."""
+
+    data: DataSpec = Field(description="the data set and its preprocessing")
+    epochs: PositiveInt | None = Field(default=None, description="passes over the training set; 10 by default")
+    steps: PositiveInt | None = Field(default=None, description="updates to make, instead of epochs")
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingSpec:

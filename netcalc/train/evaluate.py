@@ -27,7 +27,7 @@ class Evaluator:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._step = make_evaluation_step(plan)
+        self._step = make_evaluation_step(plan.recipe)
 
     def test(self, params: Params, state: State) -> Metrics:
         """Return mean loss and accuracy over the test split."""

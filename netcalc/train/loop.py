@@ -14,7 +14,7 @@ from netcalc.data.pipeline import training_batches
 from netcalc.train.checkpoint import point, prune, save_checkpoint
 from netcalc.train.evaluate import Evaluator
 from netcalc.train.metrics import Metrics, Sums
-from netcalc.train.optimizers import make_optimizer
+from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import Plan
 from netcalc.train.run import CHECKPOINTS, EpochRecord, record_epoch
 from netcalc.train.step import evaluated_params, initial_train_state, make_train_step
@@ -55,10 +55,10 @@ class _Training:
 
     def __init__(self, plan: Plan, run: Path, reporter: Reporter, interrupted: Callable[[], int | None]) -> None:
         self.plan, self.directory, self.reporter, self.interrupted = plan, run, reporter, interrupted
-        self.optimizer = make_optimizer(plan.spec.optimizer)
-        self.update = make_train_step(plan, self.optimizer)
+        self.optimizer = make_updater(plan.spec)
+        self.update = make_train_step(plan.recipe, self.optimizer)
         self.evaluator = Evaluator(plan)
-        self.current = initial_train_state(plan, self.optimizer)
+        self.current = initial_train_state(plan.recipe, self.optimizer)
         self.best: EpochRecord | None = None
 
     def run(self) -> Outcome:
@@ -87,7 +87,7 @@ class _Training:
     def _finish_epoch(self, epoch: int, step: int, sums: Sums | None, images: int, began: float) -> EpochRecord:
         trained = sums.means() if sums is not None else None
         seconds = time.perf_counter() - began
-        params = evaluated_params(self.plan, self.optimizer, self.current)
+        params = evaluated_params(self.plan.recipe, self.optimizer, self.current)
         tested = self.evaluator.test(params, self.current.state)
         record = EpochRecord(
             epoch=epoch,

@@ -21,8 +21,13 @@ class Sums(NamedTuple):
         return cls(jnp.zeros(()), jnp.zeros(()), jnp.zeros(()))
 
     def plus(self, losses: jax.Array, outputs: jax.Array, labels: jax.Array, weights: jax.Array) -> Sums:
-        """Return the sums with a batch added; the answer is the class with the largest output."""
-        right = (jnp.argmax(outputs, axis=1) == labels).astype(jnp.float32)
+        """Return the sums with a batch added; the answer is the class with the largest output.
+
+        Outputs are (batch, positions, classes); where there are several positions, a sample counts by its share
+        of right ones.
+        """
+        answers = jnp.argmax(outputs, axis=-1)
+        right = jnp.mean((answers == jnp.reshape(labels, answers.shape)).astype(jnp.float32), axis=1)
         return Sums(
             self.loss + jnp.sum(weights * losses),
             self.correct + jnp.sum(weights * right),

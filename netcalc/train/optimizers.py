@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from netcalc.spec.training import Adam, Momentum, Nesterov, OptimizerSpec, Sgd
+from netcalc.spec.training import Adam, Clip, Momentum, Nesterov, OptimizerSpec, Sgd, UpdateSpec
 
 EvalParams = Callable[[Any, Any], Any]
 
@@ -24,6 +25,49 @@ class Optimizer:
 
     transform: optax.GradientTransformation
     eval_params: EvalParams
+
+
+def make_updater(spec: UpdateSpec) -> Optimizer:
+    """Return the optimizer of an update, with its gradients clipped and its parameters averaged as the spec asks."""
+    optimizer = make_optimizer(spec.optimizer)
+    if spec.clip is not None:
+        optimizer = _clipped(optimizer, spec.clip)
+    return optimizer if spec.ema is None else _averaged(optimizer, spec.ema)
+
+
+def _clipped(optimizer: Optimizer, clip: Clip) -> Optimizer:
+    bound = optax.clip_by_global_norm(clip.norm) if clip.norm is not None else optax.clip(clip.value)
+
+    def eval_params(optimizer_state: Any, params: Any) -> Any:
+        return optimizer.eval_params(optimizer_state[1], params)
+
+    return Optimizer(optax.chain(bound, optimizer.transform), eval_params)
+
+
+class Averaged(NamedTuple):
+    """An optimizer's state with the moving average of the parameters to evaluate."""
+
+    inner: Any
+    average: Any
+
+
+def _averaged(optimizer: Optimizer, decay: float) -> Optimizer:
+    """Let the parameters to evaluate be a ← decay·a + (1 − decay)·θ, which starts at the initial ones."""
+
+    def init(params: Any) -> Averaged:
+        # A copy of its own: what an update donates must not be held twice.
+        return Averaged(optimizer.transform.init(params), jax.tree.map(jnp.copy, params))
+
+    def update(gradients: Any, state: Averaged, params: Any) -> tuple[Any, Averaged]:
+        updates, inner = optimizer.transform.update(gradients, state.inner, params)
+        fresh = optimizer.eval_params(inner, optax.apply_updates(params, updates))
+        average = jax.tree.map(lambda a, x: decay * a + (1 - decay) * x, state.average, fresh)
+        return updates, Averaged(inner, average)
+
+    def eval_params(optimizer_state: Averaged, params: Any) -> Any:
+        return optimizer_state.average
+
+    return Optimizer(optax.GradientTransformation(init, update), eval_params)
 
 
 def make_optimizer(spec: OptimizerSpec) -> Optimizer:

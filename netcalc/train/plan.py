@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from netcalc.compiler.network import Network, compile_graph
+from netcalc.compiler.network import Network
+from netcalc.data.pipeline import prepare
 from netcalc.data.preprocessing import Preprocessing, fit_preprocessing
 from netcalc.data.sources import Dataset, load_dataset
 from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
 from netcalc.spec.training import TrainingSpec
+from netcalc.train.recipe import Recipe, make_recipe
 from netcalc.units import format_shape
 
 EPOCHS = 10
@@ -23,9 +25,14 @@ class Plan:
 
     graph: Graph
     spec: TrainingSpec
-    network: Network
+    recipe: Recipe
     dataset: Dataset
     preprocessing: Preprocessing
+
+    @property
+    def network(self) -> Network:
+        """The network up to what the loss reads."""
+        return self.recipe.network
 
     @property
     def steps_per_epoch(self) -> int:
@@ -63,23 +70,9 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
             f"the images of `{dataset.name}` are {format_shape(preprocessing.shape)} after `resize` and `pad`"
         )
         raise _error(graph, "NC201", message, "train.data", "change the `input`, or `resize` and `pad` the data")
-    network = compile_graph(graph, (logits_node(graph),))
     _check_classes(graph, dataset)
-    return Plan(graph, spec, network, dataset, preprocessing)
-
-
-def logits_node(graph: Graph) -> str:
-    """Return the node that the loss reads.
-
-    Cross-entropy has its own softmax: where the network ends in one, the loss reads what goes into it, which is
-    the same function in a form that cannot overflow.
-    """
-    (output,) = graph.outputs
-    node = graph.nodes[output]
-    assert graph.spec.train is not None
-    if graph.spec.train.loss == "cross_entropy" and node.kind == "softmax" and node.inputs[0] in graph.nodes:
-        return node.inputs[0]
-    return output
+    recipe = make_recipe(graph, spec, lambda images: prepare(images, preprocessing, dataset.max_value))
+    return Plan(graph, spec, recipe, dataset, preprocessing)
 
 
 def _check_ends(graph: Graph) -> None:

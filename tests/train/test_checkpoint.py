@@ -11,7 +11,7 @@ import pytest
 from netcalc.diagnostics import CannotRunError
 from netcalc.train import checkpoint as module
 from netcalc.train.checkpoint import load_checkpoint, point, prune, save_checkpoint
-from netcalc.train.optimizers import make_optimizer
+from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.step import evaluated_params, initial_train_state
 from tests.train.specs import BRANCHING, graph_of
@@ -20,9 +20,9 @@ from tests.train.specs import BRANCHING, graph_of
 @pytest.fixture(scope="module")
 def fresh():
     plan = make_plan(graph_of(BRANCHING))
-    optimizer = make_optimizer(plan.spec.optimizer)
-    current = initial_train_state(plan, optimizer)
-    return plan, current, evaluated_params(plan, optimizer, current)
+    optimizer = make_updater(plan.spec)
+    current = initial_train_state(plan.recipe, optimizer)
+    return plan, current, evaluated_params(plan.recipe, optimizer, current)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from netcalc.train.checkpoint import load_checkpoint
 from netcalc.train.device import choose_device
 from netcalc.train.evaluate import evaluate_run
 from netcalc.train.loop import train
-from netcalc.train.optimizers import make_optimizer
+from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.run import CHECKPOINTS, create_run, open_run
 from netcalc.train.step import initial_train_state
@@ -138,7 +138,7 @@ def test_frozen_nodes_keep_their_parameters_and_statistics(tmp_path):
     freeze = "layers.stem.trainable=false", "layers.shared.trainable=false"
     graph = graph_of(SHORT, *freeze)
     plan = make_plan(graph)
-    before = initial_train_state(plan, make_optimizer(plan.spec.optimizer))
+    before = initial_train_state(plan.recipe, make_updater(plan.spec))
     run, _, _ = run_training(graph, tmp_path)
     after = load_checkpoint(run / CHECKPOINTS / "last", graph)
     for name in ("stem", "shared"):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from netcalc.compiler.context import Context
 from netcalc.compiler.lowering.precision import widened
@@ -26,7 +27,14 @@ def elementwise(function: Callable[[jax.Array], jax.Array]) -> Lowering:
     return lower
 
 
-lower_relu = elementwise(jax.nn.relu)
+def lower_relu(
+    node: Node, params: Arrays, state: Arrays, /, *inputs: jax.Array, ctx: Context
+) -> tuple[jax.Array, Arrays]:
+    """max(0, x)."""
+    (x,) = inputs
+    return (_relu_keeping_output if node.name in ctx.keep_output else jax.nn.relu)(x), {}
+
+
 lower_relu6 = elementwise(jax.nn.relu6)
 lower_abs = elementwise(jnp.abs)
 lower_hard_sigmoid = elementwise(jax.nn.hard_sigmoid)
@@ -38,7 +46,7 @@ lower_selu = elementwise(jax.nn.selu)
 lower_softplus = elementwise(jax.nn.softplus)
 lower_silu = elementwise(jax.nn.silu)
 lower_mish = elementwise(jax.nn.mish)
-lower_softmax = elementwise(jax.nn.softmax)
+lower_softmax = elementwise(lambda x: jax.nn.softmax(widened(x)).astype(x.dtype))
 
 
 def lower_leaky_relu(
@@ -113,3 +121,21 @@ def lower_log_softmax(
     """x − log Σ exp(x) over the channels, summed in float32."""
     (x,) = inputs
     return jax.nn.log_softmax(widened(x)).astype(x.dtype), {}
+
+
+@jax.custom_vjp
+def _relu_keeping_output(x: jax.Array) -> jax.Array:
+    return jax.nn.relu(x)
+
+
+def _relu_forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    # Without the barrier XLA would recompute y from x in the backward pass, and keep x for it.
+    y = lax.optimization_barrier(jax.nn.relu(x))
+    return y, y
+
+
+def _relu_backward(y: jax.Array, dy: jax.Array) -> tuple[jax.Array]:
+    return (jnp.where(y > 0, dy, jnp.zeros_like(dy)),)
+
+
+_relu_keeping_output.defvjp(_relu_forward, _relu_backward)

@@ -94,7 +94,7 @@ def _convolve(
     axes = SPATIAL[len(strides)]
     return lax.conv_general_dilated(
         x,
-        kernel,
+        kernel.astype(x.dtype),
         window_strides=strides,
         padding=padding,
         lhs_dilation=spread,
@@ -105,4 +105,4 @@ def _convolve(
 
 
 def _biased(y: jax.Array, params: Arrays) -> jax.Array:
-    return y + params["bias"] if "bias" in params else y
+    return y + params["bias"].astype(y.dtype) if "bias" in params else y

@@ -15,5 +15,5 @@ def lower_dense(
 ) -> tuple[jax.Array, Arrays]:
     """y = xW + b over the last axis."""
     (x,) = inputs
-    y = jnp.matmul(x, params["kernel"])
-    return (y + params["bias"] if "bias" in params else y), {}
+    y = jnp.matmul(x, params["kernel"].astype(x.dtype))
+    return (y + params["bias"].astype(y.dtype) if "bias" in params else y), {}

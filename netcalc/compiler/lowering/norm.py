@@ -21,21 +21,22 @@ def lower_batch_norm(
     A frozen node always uses the running ones.
     """
     (x,) = inputs
+    wide = widened(x)
     layer = node.spec.layer
     assert isinstance(layer, BatchNorm)
     kept: Arrays = {}
     mean, variance = state["mean"], state["variance"]
     if ctx.train and node.spec.trainable:
         axes = tuple(range(x.ndim - 1))
-        mean = jnp.mean(x, axes)
-        variance = jnp.mean(jnp.square(x - mean), axes)
+        mean = jnp.mean(wide, axes)
+        variance = jnp.mean(jnp.square(wide - mean), axes)
         batch = lax.stop_gradient({"mean": mean, "variance": variance})
         kept = {name: layer.momentum * state[name] + (1 - layer.momentum) * batch[name] for name in state}
     factor = lax.rsqrt(variance + layer.epsilon)
     if layer.scale:
         factor = factor * params["scale"]
-    y = (x - mean) * factor
-    return (y + params["bias"] if layer.shift else y), kept
+    y = (wide - mean) * factor
+    return (y + params["bias"] if layer.shift else y).astype(x.dtype), kept
 
 
 def lower_layer_norm(

@@ -12,6 +12,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from netcalc.compiler.context import Context
+from netcalc.compiler.lowering.indexed_pool import MAX_TAPS, Slide, covering, max_pool_by_index
 from netcalc.compiler.lowering.signature import Arrays
 from netcalc.graph import Node
 from netcalc.layers.base import WindowAxis
@@ -24,7 +25,11 @@ def lower_max_pool(
 ) -> tuple[jax.Array, Arrays]:
     """The largest value of each window; padding is −∞."""
     (x,) = inputs
-    return _reduce(x, -jnp.inf, lax.max, node.known.window), {}
+    window = node.known.window
+    if ctx.train and ctx.lean and math.prod(axis.size for axis in window) <= MAX_TAPS:
+        slides = tuple(Slide(axis.input, axis.size, axis.stride, covering(axis)) for axis in window)
+        return max_pool_by_index(x, slides), {}
+    return _reduce(x, -jnp.inf, lax.max, window), {}
 
 
 def lower_avg_pool(
@@ -39,7 +44,7 @@ def lower_avg_pool(
     if all(len(set(count)) == 1 for count in counts):
         return sums / math.prod(int(count[0]) for count in counts), {}
     divisor = functools.reduce(np.multiply.outer, counts)[..., np.newaxis]
-    return sums / divisor.astype(np.float32), {}
+    return sums / divisor.astype(sums.dtype), {}
 
 
 def lower_global_avg_pool(
@@ -135,12 +140,6 @@ def _reduce(x: jax.Array, start: float, operation: object, window: tuple[WindowA
         operation,  # type: ignore[arg-type]
         window_dimensions=(1, *(axis.size for axis in window), 1),
         window_strides=(1, *(axis.stride for axis in window), 1),
-        padding=((0, 0), *map(_covering, window), (0, 0)),
+        padding=((0, 0), *map(covering, window), (0, 0)),
     )
     return result
-
-
-def _covering(axis: WindowAxis) -> tuple[int, int]:
-    """Return the padding that also holds what ceil rounding lets hang over the end."""
-    low, high = axis.padding
-    return low, high + max(0, -axis.unused)

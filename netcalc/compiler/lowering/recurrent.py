@@ -47,7 +47,7 @@ def lower_gru(
         (h,) = hidden
         recurrent = _product(h, params["recurrent_kernel"])
         if layer.bias:
-            recurrent = recurrent + params["recurrent_bias"]
+            recurrent = recurrent + params["recurrent_bias"].astype(h.dtype)
         r = jax.nn.sigmoid(projected[:, 0] + recurrent[:, 0])
         z = jax.nn.sigmoid(projected[:, 1] + recurrent[:, 1])
         n = jnp.tanh(projected[:, 2] + r * recurrent[:, 2])
@@ -68,7 +68,7 @@ def _run(
     """Scan over time from a hidden state of zeros, with so many parts of (batch, units) each."""
     projected = _product(x, params["kernel"])
     if layer.bias:
-        projected = projected + params["bias"]
+        projected = projected + params["bias"].astype(x.dtype)
     start = (jnp.zeros((x.shape[0], layer.units), projected.dtype),) * parts
     hidden, outputs = lax.scan(step, start, jnp.moveaxis(projected, 1, 0))
     return hidden[0] if layer.output == "last" else jnp.moveaxis(outputs, 0, 1)
@@ -76,4 +76,4 @@ def _run(
 
 def _product(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Return x (..., inputs) times a kernel (inputs, gates, units): (..., gates, units)."""
-    return jnp.tensordot(x, kernel, axes=1)
+    return jnp.tensordot(x, kernel.astype(x.dtype), axes=1)

@@ -1,0 +1,79 @@
+"""The form of a network that trains in less memory: the same function, arranged for what backward keeps.
+
+Two rewrites, both exact. A ReLU before a max pool changes places with it: max(0, ·) is monotone, so it commutes
+with the maximum of a window, and then acts on fewer elements. And a ReLU whose input nobody else needs keeps its
+output for the backward pass instead of its input, so that the convolution's output can be freed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from netcalc.graph import Graph, Node
+from netcalc.layers.activation import Relu
+from netcalc.layers.base import Inferred, TensorType
+from netcalc.layers.merge import Add, Average
+from netcalc.layers.pool import MaxPool
+
+
+@dataclass(frozen=True, slots=True)
+class LeanForm:
+    """The rewritten graph, its names and wiring unchanged, and which ReLUs keep their output for backward."""
+
+    graph: Graph
+    keep_output: frozenset[str]
+
+
+def lean_form(graph: Graph, outputs: tuple[str, ...]) -> LeanForm:
+    """Return the lean form of a complete graph of which these nodes are asked for."""
+    nodes = dict(graph.nodes)
+    for relu, pool in _pairs(graph):
+        if relu.name not in outputs:
+            nodes[relu.name], nodes[pool.name] = _exchanged(relu, pool)
+    lean = replace(graph, nodes=MappingProxyType(nodes))
+    return LeanForm(lean, frozenset(_keeping_output(nodes)))
+
+
+def _pairs(graph: Graph) -> Iterator[tuple[Node, Node]]:
+    """Yield each ReLU with the max pool that alone reads it."""
+    for pool in graph.nodes.values():
+        relu = graph.nodes.get(pool.inputs[0])
+        if (
+            isinstance(pool.spec.layer, MaxPool)
+            and relu is not None
+            and isinstance(relu.spec.layer, Relu)
+            and graph.consumers[relu.name] == (pool.name,)
+        ):
+            yield relu, pool
+
+
+def _exchanged(relu: Node, pool: Node) -> tuple[Node, Node]:
+    """Return the two nodes with their layers exchanged: wiring and what the second one computes stay the same."""
+    pooled = pool.known.output
+    first = Node(replace(relu.spec, layer=pool.spec.layer), pool.known)
+    second = Node(replace(pool.spec, layer=relu.spec.layer), relu.spec.layer.infer(TensorType(pooled.shape)))
+    return first, second
+
+
+def _keeping_output(nodes: Mapping[str, Node]) -> Iterator[str]:
+    for node in nodes.values():
+        source = nodes.get(node.inputs[0])
+        if isinstance(node.spec.layer, Relu) and source is not None and _is_freed_by(source.known):
+            yield node.name
+
+
+def _is_freed_by(facts: Inferred) -> bool:
+    """Tell whether a layer's output is stored by its kernel and not read again by its own backward pass."""
+    return any(kernel.kind in ("conv", "gemm", "window") for kernel in facts.kernels)
+
+
+def survives_remat(node: Node) -> bool:
+    """Tell whether `remat: conv_outputs` keeps a node's output instead of computing it anew for backward.
+
+    Kept are the outputs of what is expensive, convolutions, products, recurrences and pools, and residual sums,
+    without which a whole stage would be computed anew from its first block.
+    """
+    kernels = {kernel.kind for kernel in node.known.kernels}
+    return bool(kernels & {"conv", "gemm", "scan", "window"}) or isinstance(node.spec.layer, Add | Average)

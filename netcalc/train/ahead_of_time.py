@@ -1,0 +1,96 @@
+"""What the compiler says a training step needs, without the device it is compiled for.
+
+The very step that `netcalc train` runs is lowered for a described device and compiled; no array is made and no
+driver is needed. Call this in a process of its own: plug-ins for GPU and TPU do not share one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Sharding, SingleDeviceSharding
+
+from netcalc.graph import Graph
+from netcalc.spec.training import UpdateSpec
+from netcalc.train.metrics import Sums
+from netcalc.train.optimizers import make_updater
+from netcalc.train.recipe import Prepare, Recipe, make_recipe
+from netcalc.train.step import initial_train_state, make_train_step
+
+
+@dataclass(frozen=True, slots=True)
+class RawInput:
+    """How a batch reaches the device: shape and dtype of one sample, and what prepares it there."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    prepare: Prepare
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledMemory:
+    """Bytes of a compiled training step, as XLA's buffer assignment has them."""
+
+    argument_bytes: int
+    output_bytes: int
+    alias_bytes: int
+    temp_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Arguments, outputs that are no donated argument, and temporaries."""
+        return self.argument_bytes + self.output_bytes - self.alias_bytes + self.temp_bytes
+
+
+def as_declared(graph: Graph) -> dict[str, RawInput]:
+    """Return the inputs as the spec declares them, prepared by nothing."""
+    return {
+        item.name: RawInput(item.type.shape, item.type.dtype, lambda images: images) for item in graph.spec.inputs
+    }
+
+
+def compile_step(graph: Graph, spec: UpdateSpec, device: jax.Device, inputs: dict[str, RawInput]) -> Any:
+    """Return the compiled training step (a jax.stages.Compiled) of a graph for a device, which may be described only.
+
+    Raises whatever the compiler raises where the step does not fit the device.
+    """
+    sharding = SingleDeviceSharding(device)
+
+    def prepare(raw: Any) -> Any:
+        prepared = {name: inputs[name].prepare(raw[name]) for name in inputs}
+        return prepared if len(prepared) > 1 else next(iter(prepared.values()))
+
+    recipe = make_recipe(graph, spec, prepare, device.platform)
+    optimizer = make_updater(spec)
+    state = jax.eval_shape(lambda: initial_train_state(recipe, optimizer))
+    batch = {
+        name: jax.ShapeDtypeStruct((spec.batch_size, *raw.shape), jnp.dtype(raw.dtype))
+        for name, raw in inputs.items()
+    }
+    labels = jax.ShapeDtypeStruct((spec.batch_size, *_positions(graph, recipe)), jnp.int32)
+    arguments = _placed((state, jax.eval_shape(Sums.zero), batch, labels), sharding)
+    return make_train_step(recipe, optimizer).lower(*arguments).compile()  # type: ignore[attr-defined]
+
+
+def memory_of(compiled: Any) -> CompiledMemory:
+    """Return what the compiler assigned."""
+    found = compiled.memory_analysis()
+    return CompiledMemory(
+        argument_bytes=found.argument_size_in_bytes,
+        output_bytes=found.output_size_in_bytes,
+        alias_bytes=found.alias_size_in_bytes,
+        temp_bytes=found.temp_size_in_bytes,
+    )
+
+
+def _positions(graph: Graph, recipe: Recipe) -> tuple[int, ...]:
+    sides = graph.nodes[recipe.network.outputs[0]].known.output.sides
+    return sides if math.prod(sides) > 1 else ()
+
+
+def _placed(tree: Any, sharding: Sharding) -> Any:
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)

@@ -1,0 +1,56 @@
+"""What one update computes, whatever the data: enough to compile it without a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+
+from netcalc.compiler.network import Network, compile_graph
+from netcalc.graph import Graph
+from netcalc.spec.training import UpdateSpec
+
+Prepare = Callable[[jax.Array], jax.Array]
+"""The network's input from a raw batch, on the device."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The network up to what the loss reads, how its input is prepared, and how gradients become an update."""
+
+    network: Network
+    spec: UpdateSpec
+    prepare: Prepare
+
+    @property
+    def params_dtype(self) -> str:
+        """What parameters and the optimizer's moments are stored in."""
+        return "bfloat16" if self.spec.precision == "bfloat16" else "float32"
+
+
+def make_recipe(graph: Graph, spec: UpdateSpec, prepare: Prepare, platform: str | None = None) -> Recipe:
+    """Return the recipe of a graph for a platform: cpu, gpu or tpu, by default the one JAX computes on.
+
+    On TPU the plain form of the network takes less memory than the lean one.
+    """
+    lean = (platform or jax.default_backend()) != "tpu"
+    compute_dtype = "float32" if spec.precision == "float32" else "bfloat16"
+    network = compile_graph(graph, logits_nodes(graph, spec), lean=lean, compute_dtype=compute_dtype)
+    return Recipe(network, spec, prepare)
+
+
+def logits_nodes(graph: Graph, spec: UpdateSpec) -> tuple[str, ...]:
+    """Return the nodes that the loss reads, one for each output of the graph.
+
+    Cross-entropy has its own softmax: where an output is one, the loss reads what goes into it, which is the same
+    function in a form that cannot overflow.
+    """
+    return tuple(_logits_node(graph, output, spec) for output in graph.outputs)
+
+
+def _logits_node(graph: Graph, output: str, spec: UpdateSpec) -> str:
+    node = graph.nodes[output]
+    if spec.loss == "cross_entropy" and node.kind == "softmax" and node.inputs[0] in graph.nodes:
+        return node.inputs[0]
+    return output
