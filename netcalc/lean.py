@@ -14,7 +14,6 @@ from types import MappingProxyType
 from netcalc.graph import Graph, Node
 from netcalc.layers.activation import Relu
 from netcalc.layers.base import Inferred, TensorType
-from netcalc.layers.merge import Add, Average
 from netcalc.layers.pool import MaxPool
 
 
@@ -72,8 +71,6 @@ def _is_freed_by(facts: Inferred) -> bool:
 def survives_remat(node: Node) -> bool:
     """Tell whether `remat: conv_outputs` keeps a node's output instead of computing it anew for backward.
 
-    Kept are the outputs of what is expensive, convolutions, products, recurrences and pools, and residual sums,
-    without which a whole stage would be computed anew from its first block.
+    Kept are the outputs of what is expensive: convolutions, products, recurrences and pools.
     """
-    kernels = {kernel.kind for kernel in node.known.kernels}
-    return bool(kernels & {"conv", "gemm", "scan", "window"}) or isinstance(node.spec.layer, Add | Average)
+    return any(kernel.kind in ("conv", "gemm", "scan", "window") for kernel in node.known.kernels)

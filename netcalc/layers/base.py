@@ -82,6 +82,11 @@ class StateSpec:
 class Kernel:
     """One operation of the compiled layer, for one sample in inference, as cost analyses see it.
 
+    `saves` tells what the backward pass of an elementwise kernel, a window or a reduction reads beside the gradient:
+    its input or output, the index of the tap that won (one byte an output), a mask (one byte an element). A
+    convolution or matrix product always keeps its input. `statistics` is how many sums, such as means and variances,
+    the kernel takes of its input before it maps each element; it then reads its input in both passes.
+
     `macs` counts multiplies of convolutions and matrix products, `padding_macs` how many of them fall on padding;
     `flops` the elementwise work beside them; `transcendentals` how many of those flops are exp, tanh and the like,
     each counted as one.
@@ -92,6 +97,8 @@ class Kernel:
     flops: int = 0
     transcendentals: int = 0
     padding_macs: int = 0
+    saves: Literal["nothing", "input", "output", "index", "mask"] = "nothing"
+    statistics: int = 0
 
 
 @dataclass(frozen=True, slots=True)

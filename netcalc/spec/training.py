@@ -152,7 +152,7 @@ class UpdateSpec(Fields):
     remat: Remat = Field(
         default="none",
         description="what the backward pass computes anew instead of keeping: none; "
-        "conv_outputs: all but the outputs of convolutions, dense layers, pools and residual sums",
+        "conv_outputs: all but the outputs of convolutions, dense and recurrent layers and pools",
     )
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(
         default=0, description="start of every random choice: initial values, data order, dropout"
