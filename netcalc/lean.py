@@ -1,8 +1,9 @@
 """The form of a network that trains in less memory: the same function, arranged for what backward keeps.
 
 Two rewrites, both exact. A ReLU before a max pool changes places with it: max(0, ·) is monotone, so it commutes
-with the maximum of a window, and then acts on fewer elements. And a ReLU whose input nobody else needs keeps its
-output for the backward pass instead of its input, so that the convolution's output can be freed at once.
+with the maximum of a window, and then acts on fewer elements. And an activation whose derivative is a function of
+its output, where nobody else needs its input, keeps that output for the backward pass, so that the convolution's
+can be freed at once.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from netcalc.graph import Graph, Node
-from netcalc.layers.activation import Relu
+from netcalc.layers.activation import Relu, Sigmoid, Tanh
 from netcalc.layers.base import Inferred, TensorType
 from netcalc.layers.pool import MaxPool
 
 
 @dataclass(frozen=True, slots=True)
 class LeanForm:
-    """The rewritten graph, its names and wiring unchanged, and which ReLUs keep their output for backward."""
+    """The rewritten graph, its names and wiring unchanged, and which activations keep their output for backward."""
 
     graph: Graph
     keep_output: frozenset[str]
@@ -59,7 +60,7 @@ def _exchanged(relu: Node, pool: Node) -> tuple[Node, Node]:
 def _keeping_output(nodes: Mapping[str, Node]) -> Iterator[str]:
     for node in nodes.values():
         source = nodes.get(node.inputs[0])
-        if isinstance(node.spec.layer, Relu) and source is not None and _is_freed_by(source.known):
+        if isinstance(node.spec.layer, Relu | Tanh | Sigmoid) and source is not None and _is_freed_by(source.known):
             yield node.name
 
 

@@ -13,7 +13,7 @@ class Context:
     """How the network is being applied.
 
     `train` and `key` tell whether in training and where randomness comes from. `lean` lets max pools keep a small
-    index for the backward pass; `keep_output` names the ReLUs that keep their output for it.
+    index for the backward pass; `keep_output` names the activations that keep their output for it.
     """
 
     train: bool = False

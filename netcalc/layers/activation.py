@@ -22,17 +22,20 @@ class _Elementwise(Layer):
     """FLOPs per element, transcendentals among them."""
     transcendentals: ClassVar[int] = 0
     """How many exp, log, tanh, erf and the like are computed per element."""
+    saves: ClassVar[Literal["input", "output"]] = "input"
+    """What its derivative is a function of."""
 
     def infer(self, *inputs: TensorType) -> Inferred:
         """Same shape; a fixed number of FLOPs per element."""
         (x,) = inputs
-        return Inferred(TensorType(x.shape), kernels=(_per_element(x, self.flops, self.transcendentals),))
+        return Inferred(TensorType(x.shape), kernels=(_per_element(x, self.flops, self.transcendentals, self.saves),))
 
 
 class Relu(_Elementwise):
     """max(0, x)."""
 
     kind: ClassVar[str] = "relu"
+    saves: ClassVar[Literal["input", "output"]] = "output"
 
 
 class Relu6(_Elementwise):
@@ -101,7 +104,7 @@ class Maxout(Layer):
         (x,) = inputs
         require_divisor("pieces", self.pieces, (x.channels, "input channels"))
         output = TensorType((*x.sides, x.channels // self.pieces))
-        return Inferred(output, kernels=(Kernel("reduce", flops=x.size),))
+        return Inferred(output, kernels=(Kernel("reduce", flops=x.size, saves="input"),))
 
 
 class HardSigmoid(_Elementwise):
@@ -131,6 +134,7 @@ class Tanh(_Elementwise):
     """Hyperbolic tangent."""
 
     kind: ClassVar[str] = "tanh"
+    saves: ClassVar[Literal["input", "output"]] = "output"
     transcendentals: ClassVar[int] = 1
 
 
@@ -138,6 +142,7 @@ class Sigmoid(_Elementwise):
     """Logistic function 1 / (1 + exp(−x))."""
 
     kind: ClassVar[str] = "sigmoid"
+    saves: ClassVar[Literal["input", "output"]] = "output"
     transcendentals: ClassVar[int] = 1
 
 
@@ -223,7 +228,7 @@ class Softmax(Layer):
     def infer(self, *inputs: TensorType) -> Inferred:
         """Same shape; exp, sum and division: 3 FLOPs per element, one of them transcendental."""
         (x,) = inputs
-        kernel = Kernel("reduce", flops=3 * x.size, transcendentals=x.size)
+        kernel = Kernel("reduce", flops=3 * x.size, transcendentals=x.size, saves="output")
         return Inferred(TensorType(x.shape), kernels=(kernel,))
 
 
@@ -236,9 +241,13 @@ class LogSoftmax(Layer):
         """Same shape; exp, sum and subtraction for each element, a logarithm for each position."""
         (x,) = inputs
         positions = x.size // x.channels
-        kernel = Kernel("reduce", flops=3 * x.size + positions, transcendentals=x.size + positions)
+        kernel = Kernel(
+            "reduce", flops=3 * x.size + positions, transcendentals=x.size + positions, saves="output"
+        )
         return Inferred(TensorType(x.shape), kernels=(kernel,))
 
 
-def _per_element(x: TensorType, flops: int, transcendentals: int = 0) -> Kernel:
-    return Kernel("elementwise", flops=flops * x.size, transcendentals=transcendentals * x.size)
+def _per_element(
+    x: TensorType, flops: int, transcendentals: int = 0, saves: Literal["input", "output"] = "input"
+) -> Kernel:
+    return Kernel("elementwise", flops=flops * x.size, transcendentals=transcendentals * x.size, saves=saves)

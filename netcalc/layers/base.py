@@ -82,10 +82,11 @@ class StateSpec:
 class Kernel:
     """One operation of the compiled layer, for one sample in inference, as cost analyses see it.
 
-    `saves` tells what the backward pass of an elementwise kernel, a window or a reduction reads beside the gradient:
-    its input or output, the index of the tap that won (one byte an output), a mask (one byte an element). A
-    convolution or matrix product always keeps its input. `statistics` is how many sums, such as means and variances,
-    the kernel takes of its input before it maps each element; it then reads its input in both passes.
+    `saves` tells what the backward pass of a kernel reads beside the gradient: its input, its output, or something
+    of its own such as a mask or the index of a window's largest tap, of `saved_bytes`. A convolution or matrix product
+    always keeps its input. A kernel with `statistics`, or with `batch_statistics` over a whole batch, takes so many
+    sums of its input before it maps each element, and reads its input again in the backward pass. `writes` is the
+    number of elements it gives where that is not the node's output.
 
     `macs` counts multiplies of convolutions and matrix products, `padding_macs` how many of them fall on padding;
     `flops` the elementwise work beside them; `transcendentals` how many of those flops are exp, tanh and the like,
@@ -97,8 +98,11 @@ class Kernel:
     flops: int = 0
     transcendentals: int = 0
     padding_macs: int = 0
-    saves: Literal["nothing", "input", "output", "index", "mask"] = "nothing"
+    saves: Literal["nothing", "input", "output", "own"] = "nothing"
+    saved_bytes: int = 0
     statistics: int = 0
+    batch_statistics: int = 0
+    writes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ class _Equal(Layer):
     arity: ClassVar[Literal["one", "many"]] = "many"
     verb: ClassVar[str]
     """What the merge does to shapes, as its error says it."""
+    saves: ClassVar[Literal["nothing", "input"]] = "nothing"
 
     def infer(self, *inputs: TensorType) -> Inferred:
         """The shape of every input."""
@@ -25,7 +26,7 @@ class _Equal(Layer):
                 f"cannot {self.verb} shapes {_shapes(inputs)}",
                 help="give the branches equal strides and channels; a residual can get a `shortcut` conv",
             )
-        kernel = Kernel("elementwise", flops=first.size * self._operations(len(inputs)))
+        kernel = Kernel("elementwise", flops=first.size * self._operations(len(inputs)), saves=self.saves)
         return Inferred(TensorType(first.shape), kernels=(kernel,))
 
     def _operations(self, inputs: int) -> int:
@@ -55,6 +56,7 @@ class Maximum(_Equal):
     """Elementwise maximum of tensors of one shape."""
 
     kind: ClassVar[str] = "maximum"
+    saves: ClassVar[Literal["nothing", "input"]] = "input"
     verb: ClassVar[str] = "take the maximum of"
 
 
@@ -80,7 +82,8 @@ class Multiply(Layer):
                 help="give them equal axes or axes of length 1; a vector of channels multiplies a map of any sides",
             )
         output = TensorType(tuple(map(max, zip(*shapes, strict=True))))
-        return Inferred(output, kernels=(Kernel("elementwise", flops=output.size * (len(inputs) - 1)),))
+        kernel = Kernel("elementwise", flops=output.size * (len(inputs) - 1), saves="input")
+        return Inferred(output, kernels=(kernel,))
 
 
 class Concat(Layer):

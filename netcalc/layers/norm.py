@@ -7,6 +7,7 @@ divisions that a statistic takes are not counted.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat
@@ -53,7 +54,9 @@ class BatchNorm(Layer):
             TensorType(x.shape),
             _scale_and_shift(channels, "o", self.scale, self.shift),
             state,
-            kernels=(Kernel("elementwise", flops=_APPLICATION * x.size),),
+            kernels=(
+                Kernel("elementwise", flops=_APPLICATION * x.size, saves="input", batch_statistics=2 * x.channels),
+            ),
         )
 
 
@@ -83,7 +86,9 @@ class LayerNorm(Layer):
         return Inferred(
             TensorType(x.shape),
             _scale_and_shift(shape, layout, self.scale, self.shift),
-            kernels=(Kernel("reduce", flops=flops * x.size),),
+            kernels=(
+                Kernel("reduce", flops=flops * x.size, saves="input", statistics=2 * (x.size // math.prod(shape))),
+            ),
         )
 
 
@@ -109,7 +114,7 @@ class GroupNorm(Layer):
         return Inferred(
             TensorType(x.shape),
             _scale_and_shift((x.channels,), "o", self.scale, self.shift),
-            kernels=(Kernel("reduce", flops=(_STATISTICS + _APPLICATION) * x.size),),
+            kernels=(_by_sample(x, 2 * self.groups),),
         )
 
 
@@ -132,7 +137,7 @@ class InstanceNorm(Layer):
         return Inferred(
             TensorType(x.shape),
             _scale_and_shift((x.channels,), "o", self.scale, self.shift),
-            kernels=(Kernel("reduce", flops=(_STATISTICS + _APPLICATION) * x.size),),
+            kernels=(_by_sample(x, 2 * x.channels),),
         )
 
 
@@ -150,7 +155,9 @@ class RmsNorm(Layer):
         return Inferred(
             TensorType(x.shape),
             _scale_and_shift((x.channels,), "o", self.scale, False),
-            kernels=(Kernel("reduce", flops=(3 + self.scale) * x.size),),
+            kernels=(
+                Kernel("reduce", flops=(3 + self.scale) * x.size, saves="input", statistics=x.size // x.channels),
+            ),
         )
 
 
@@ -175,10 +182,15 @@ class LocalResponseNorm(Layer):
         """n + 5 FLOPs per element: square, window, factor, offset, power (a transcendental), product."""
         (x,) = inputs
         kernels = (
-            Kernel("window", flops=self.size * x.size),
-            Kernel("elementwise", flops=5 * x.size, transcendentals=x.size),
+            Kernel("window", flops=self.size * x.size, saves="input"),
+            Kernel("elementwise", flops=5 * x.size, transcendentals=x.size, saves="input"),
         )
         return Inferred(TensorType(x.shape), kernels=kernels)
+
+
+def _by_sample(x: TensorType, statistics: int) -> Kernel:
+    """Return the kernel of a norm that takes its mean and variance of each sample alone."""
+    return Kernel("reduce", flops=(_STATISTICS + _APPLICATION) * x.size, saves="input", statistics=statistics)
 
 
 def _scale_and_shift(shape: tuple[int, ...], axes: str, scale: bool, shift: bool) -> dict[str, ParamSpec]:

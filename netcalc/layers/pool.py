@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -45,13 +45,22 @@ class _Pool(Layer):
         _check_padding(window)
         output = TensorType((*(axis.output for axis in window), x.channels))
         taps = math.prod(axis.size for axis in window)
-        return Inferred(output, kernels=(Kernel("window", flops=output.size * taps),), window=window)
+        kernel = Kernel("window", flops=output.size * taps, **self.saved(output, taps))
+        return Inferred(output, kernels=(kernel,), window=window)
+
+    def saved(self, output: TensorType, taps: int) -> dict[str, Any]:
+        """Return what the backward pass needs, as fields of the kernel."""
+        return {}
 
 
 class MaxPool(_Pool):
     """The largest value of each window; padding never wins."""
 
     kind: ClassVar[str] = "max_pool"
+
+    def saved(self, output: TensorType, taps: int) -> dict[str, Any]:
+        """A byte an output: which tap was the largest."""
+        return {"saves": "own", "saved_bytes": output.size}
 
 
 class AvgPool(_Pool):
@@ -80,6 +89,10 @@ class StochasticPool(_Pool):
         """Output sides by eq. 2; a multiply and an add for each tap, the ranking is not counted."""
         facts = super().infer(*inputs)
         return replace(facts, kernels=tuple(replace(kernel, flops=2 * kernel.flops) for kernel in facts.kernels))
+
+    def saved(self, output: TensorType, taps: int) -> dict[str, Any]:
+        """The order of every window and the rank drawn, in 32 bits each."""
+        return {"saves": "own", "saved_bytes": 4 * (taps + 1) * output.size}
 
 
 class AdaptiveAvgPool(Layer):
@@ -115,6 +128,8 @@ class AdaptiveAvgPool(Layer):
 class _GlobalPool(Layer):
     """One window over all positions."""
 
+    saves: ClassVar[Literal["nothing", "input"]] = "nothing"
+
     keepdims: Flag = Field(default=False, description="keep the spatial axes with length 1")
 
     def infer(self, *inputs: TensorType) -> Inferred:
@@ -124,7 +139,7 @@ class _GlobalPool(Layer):
         sides = (1,) * len(x.sides) if self.keepdims else ()
         return Inferred(
             TensorType((*sides, x.channels)),
-            kernels=(Kernel("reduce", flops=x.size),),
+            kernels=(Kernel("reduce", flops=x.size, saves=self.saves),),
             window=tuple(WindowAxis(side, 1, side, 1, (0, 0), 1) for side in x.sides),
         )
 
@@ -139,6 +154,7 @@ class GlobalMaxPool(_GlobalPool):
     """The largest value of each channel over all positions."""
 
     kind: ClassVar[str] = "global_max_pool"
+    saves: ClassVar[Literal["nothing", "input"]] = "input"
 
 
 def _check_padding(window: tuple[WindowAxis, ...]) -> None:

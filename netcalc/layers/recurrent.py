@@ -69,8 +69,15 @@ class Lstm(Layer):
                 gate_inits=(self.bias_init, forget, self.bias_init, self.bias_init),
             )
         steps = x.shape[0] * self.units
-        recurrence = Kernel("scan", macs=steps * 4 * self.units, flops=13 * steps, transcendentals=5 * steps)
-        kernels = [Kernel("gemm", macs=steps * 4 * x.channels), recurrence]
+        recurrence = Kernel(
+            "scan",
+            macs=steps * 4 * self.units,
+            flops=13 * steps,
+            transcendentals=5 * steps,
+            saves="own",
+            saved_bytes=4 * 8 * steps,
+        )
+        kernels = [Kernel("gemm", macs=steps * 4 * x.channels, writes=4 * steps), recurrence]
         if self.bias:
             kernels.append(Kernel("elementwise", flops=4 * steps))
         return Inferred(_output(x, self.units, self.output), params, kernels=tuple(kernels), reach="all")
@@ -113,8 +120,15 @@ class Gru(Layer):
             for name, reads in (("bias", x.channels), ("recurrent_bias", self.units)):
                 params[name] = ParamSpec((3, self.units), "go", "bias", self.bias_init, reads, self.units)
         steps = x.shape[0] * self.units
-        recurrence = Kernel("scan", macs=steps * 3 * self.units, flops=10 * steps, transcendentals=3 * steps)
-        kernels = [Kernel("gemm", macs=steps * 3 * x.channels), recurrence]
+        recurrence = Kernel(
+            "scan",
+            macs=steps * 3 * self.units,
+            flops=10 * steps,
+            transcendentals=3 * steps,
+            saves="own",
+            saved_bytes=4 * 6 * steps,
+        )
+        kernels = [Kernel("gemm", macs=steps * 3 * x.channels, writes=3 * steps), recurrence]
         if self.bias:
             kernels.append(Kernel("elementwise", flops=6 * steps))
         return Inferred(_output(x, self.units, self.output), params, kernels=tuple(kernels), reach="all")

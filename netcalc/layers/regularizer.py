@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from netcalc.layers.base import Inferred, Layer, TensorType, require_spatial
+from netcalc.layers.base import Inferred, Kernel, Layer, TensorType, require_spatial
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """A probability to drop; what is kept is divided by one minus it."""
@@ -26,7 +26,7 @@ class Dropout(Layer):
     def infer(self, *inputs: TensorType) -> Inferred:
         """Same shape, nothing to do at inference."""
         (x,) = inputs
-        return Inferred(TensorType(x.shape))
+        return Inferred(TensorType(x.shape), kernels=_mask(self.rate, x.size))
 
 
 class SpatialDropout(Layer):
@@ -44,7 +44,7 @@ class SpatialDropout(Layer):
         """Same shape, nothing to do at inference."""
         (x,) = inputs
         require_spatial(x, "spatial dropout")
-        return Inferred(TensorType(x.shape))
+        return Inferred(TensorType(x.shape), kernels=_mask(self.rate, x.channels))
 
 
 class DropPath(Layer):
@@ -62,4 +62,9 @@ class DropPath(Layer):
     def infer(self, *inputs: TensorType) -> Inferred:
         """Same shape, nothing to do at inference."""
         (x,) = inputs
-        return Inferred(TensorType(x.shape))
+        return Inferred(TensorType(x.shape), kernels=_mask(self.rate, 1))
+
+
+def _mask(rate: float, draws: int) -> tuple[Kernel, ...]:
+    """Return the kernel of a mask with so many draws a sample: nothing to do at inference, a byte a draw to keep."""
+    return (Kernel("elementwise", saves="own", saved_bytes=draws),) if rate > 0 else ()

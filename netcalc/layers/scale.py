@@ -22,4 +22,5 @@ class LayerScale(Layer):
         """Same shape; a factor per channel; one FLOP per element."""
         (x,) = inputs
         scale = ParamSpec((x.channels,), "o", "scale", constant(self.init))
-        return Inferred(TensorType(x.shape), {"scale": scale}, kernels=(Kernel("elementwise", flops=x.size),))
+        kernel = Kernel("elementwise", flops=x.size, saves="input")
+        return Inferred(TensorType(x.shape), {"scale": scale}, kernels=(kernel,))

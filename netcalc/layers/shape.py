@@ -30,7 +30,7 @@ class Flatten(Layer):
     def infer(self, *inputs: TensorType) -> Inferred:
         """One axis with every element."""
         (x,) = inputs
-        return Inferred(TensorType((x.size,)), kernels=(Kernel("move"),), reach="all")
+        return Inferred(TensorType((x.size,)), reach="all")
 
 
 def _shape(value: Any) -> Any:
@@ -71,7 +71,7 @@ class Reshape(Layer):
                 help=f"its lengths should multiply to {x.size:,}; one of them may be -1, the length that is left",
             )
         shape = tuple(x.size // given if length == -1 else length for length in self.shape)
-        return Inferred(TensorType(shape), kernels=(Kernel("move"),), reach="unknown")
+        return Inferred(TensorType(shape), reach="unknown")
 
 
 class Pad(Layer):

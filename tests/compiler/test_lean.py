@@ -19,6 +19,7 @@ NETWORKS = {
     "ceil rounding": (f"input: [8, 9, 3]\nlayers: [{{max_pool: {{kernel: 3, stride: 2, rounding: ceil}}}}, {TAIL}"),
     "one axis": f"input: [17, 3]\nlayers: [{{conv: {{filters: 4, kernel: 3}}}}, relu, max_pool: 4, {TAIL}",
     "three axes": f"input: [5, 6, 7, 2]\nlayers: [relu, max_pool: [1, 2, 3], {TAIL}",
+    "tanh and sigmoid": "input: [8, 8, 3]\nlayers: [{conv: {filters: 4, kernel: 3}}, tanh, flatten, dense: 5, sigmoid, dense: 3]",
     "a relu that two read": (
         "input: [8, 8, 3]\nlayers: [{conv: {filters: 4, kernel: 3}}, {relu: , name: r}, {max_pool: 3, name: p},"
         " {max_pool: {kernel: 3}, name: q, from: r}, {add: , from: [p, q]}, flatten, dense: 3]"

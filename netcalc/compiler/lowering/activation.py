@@ -15,7 +15,10 @@ from netcalc.graph import Node
 from netcalc.layers.activation import Celu, Elu, Gelu, LeakyRelu, Maxout
 
 
-def elementwise(function: Callable[[jax.Array], jax.Array]) -> Lowering:
+Function = Callable[[jax.Array], jax.Array]
+
+
+def elementwise(function: Function) -> Lowering:
     """Return the lowering of a layer that is one JAX function of its input."""
 
     def lower(
@@ -27,21 +30,43 @@ def elementwise(function: Callable[[jax.Array], jax.Array]) -> Lowering:
     return lower
 
 
-def lower_relu(
-    node: Node, params: Arrays, state: Arrays, /, *inputs: jax.Array, ctx: Context
-) -> tuple[jax.Array, Arrays]:
-    """max(0, x)."""
-    (x,) = inputs
-    return (_relu_keeping_output if node.name in ctx.keep_output else jax.nn.relu)(x), {}
+def of_output(function: Function, gradient: Callable[[jax.Array, jax.Array], jax.Array]) -> Lowering:
+    """Return the lowering of a function whose gradient follows from its output y: `gradient(y, dy)`.
+
+    Where the context asks for it, y is what is kept for the backward pass, in the precision it has.
+    """
+
+    @jax.custom_vjp
+    def keeping_output(x: jax.Array) -> jax.Array:
+        return function(x)
+
+    def forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        # Without the barrier XLA would compute y anew from x in the backward pass, and keep x for it.
+        y = lax.optimization_barrier(function(x))
+        return y, y
+
+    def backward(y: jax.Array, dy: jax.Array) -> tuple[jax.Array]:
+        return (gradient(y, dy),)
+
+    keeping_output.defvjp(forward, backward)
+
+    def lower(
+        node: Node, params: Arrays, state: Arrays, /, *inputs: jax.Array, ctx: Context
+    ) -> tuple[jax.Array, Arrays]:
+        (x,) = inputs
+        return (keeping_output if node.name in ctx.keep_output else function)(x), {}
+
+    return lower
 
 
+lower_relu = of_output(jax.nn.relu, lambda y, dy: jnp.where(y > 0, dy, jnp.zeros_like(dy)))
+lower_tanh = of_output(jnp.tanh, lambda y, dy: dy * (1 - y * y))
+lower_sigmoid = of_output(jax.nn.sigmoid, lambda y, dy: dy * y * (1 - y))
 lower_relu6 = elementwise(jax.nn.relu6)
 lower_abs = elementwise(jnp.abs)
 lower_hard_sigmoid = elementwise(jax.nn.hard_sigmoid)
 lower_hard_swish = elementwise(jax.nn.hard_swish)
 lower_softsign = elementwise(jax.nn.soft_sign)
-lower_tanh = elementwise(jnp.tanh)
-lower_sigmoid = elementwise(jax.nn.sigmoid)
 lower_selu = elementwise(jax.nn.selu)
 lower_softplus = elementwise(jax.nn.softplus)
 lower_silu = elementwise(jax.nn.silu)
@@ -121,21 +146,3 @@ def lower_log_softmax(
     """x − log Σ exp(x) over the channels, summed in float32."""
     (x,) = inputs
     return jax.nn.log_softmax(widened(x)).astype(x.dtype), {}
-
-
-@jax.custom_vjp
-def _relu_keeping_output(x: jax.Array) -> jax.Array:
-    return jax.nn.relu(x)
-
-
-def _relu_forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    # Without the barrier XLA would recompute y from x in the backward pass, and keep x for it.
-    y = lax.optimization_barrier(jax.nn.relu(x))
-    return y, y
-
-
-def _relu_backward(y: jax.Array, dy: jax.Array) -> tuple[jax.Array]:
-    return (jnp.where(y > 0, dy, jnp.zeros_like(dy)),)
-
-
-_relu_keeping_output.defvjp(_relu_forward, _relu_backward)

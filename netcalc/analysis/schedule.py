@@ -1,0 +1,382 @@
+"""The operations of a training step as XLA runs them on a GPU, with the buffers they read and write.
+
+Convolutions, matrix products, pools and reductions are operations; elementwise work is fused into whatever reads it.
+So an elementwise value is no buffer but a set of buffers that it can be computed from, its roots, until a
+convolution or a product needs it in memory. The schedule is built from the layers' facts: forward in the graph's
+order, backward in the reverse of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from netcalc.analysis.setup import Setup
+from netcalc.graph import Graph, Node
+from netcalc.layers.base import Kernel
+from netcalc.lean import lean_form, survives_remat
+
+Role = Literal["argument", "activation", "gradient", "weight_gradient", "copy"]
+Phase = Literal["forward", "backward", "update"]
+
+ALIGNMENT = 128
+"""Bytes that XLA rounds the size of a buffer up to."""
+
+
+SMALL_SUM = 4096
+"""Terms up to which XLA sums each channel in one kernel; batch norm then stores x − mean."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Buffer:
+    """A piece of memory that one operation writes; buffers are told apart by identity.
+
+    Roles: an argument of the step, which is not allocated by it; an activation; the gradient of one; that of a
+    parameter; a copy of an argument in another layout or precision.
+    """
+
+    name: str
+    node: str
+    bytes: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One kernel launch. `in_place` tells whether its output may take the place of an input that nobody reads again."""
+
+    name: str
+    node: str
+    phase: Phase
+    reads: tuple[Buffer, ...]
+    writes: tuple[Buffer, ...]
+    in_place: bool = False
+    macs: int = 0
+    flops: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class _Value:
+    """A tensor: what it can be computed from, and the buffer that holds it, where one does."""
+
+    roots: frozenset[Buffer]
+    elements: int
+    buffer: Buffer | None = None
+
+
+_Backward = Callable[[_Value], "list[_Value | None]"]
+"""The gradients of a kernel's inputs, from that of its output."""
+
+
+def training_schedule(graph: Graph, setup: Setup) -> tuple[Operation, ...]:
+    """Return the operations of one training step of a complete graph, in order."""
+    return _Builder(graph, setup, training=True).build()
+
+
+def inference_schedule(graph: Graph, setup: Setup) -> tuple[Operation, ...]:
+    """Return the operations of one forward pass at inference."""
+    return _Builder(graph, setup, training=False).build()
+
+
+@dataclass
+class _Builder:
+    graph: Graph
+    setup: Setup
+    training: bool
+    operations: list[Operation] = field(default_factory=list)
+    values: dict[str, _Value] = field(default_factory=dict)
+    trained_below: dict[str, bool] = field(default_factory=dict)
+    deferred: list[Callable[[], None]] = field(default_factory=list)
+    updates: list[tuple[Buffer, ...]] = field(default_factory=list)
+    copies: list[Buffer] = field(default_factory=list)
+    keep_output: frozenset[str] = frozenset()
+    node: str = ""
+    phase: Phase = "forward"
+
+    def build(self) -> tuple[Operation, ...]:
+        graph, setup = self.graph, self.setup
+        outputs = setup.outputs if self.training else graph.inference_outputs
+        needed = graph.needed_for(outputs)
+        nodes: Mapping[str, Node] = graph.nodes
+        if self.training and setup.lean:
+            form = lean_form(graph, outputs)
+            nodes, self.keep_output = form.graph.nodes, form.keep_output
+        order = [nodes[name] for name in nodes if name in needed]
+        for name, type in graph.inputs.items():
+            self.values[name] = self._input(name, setup.batch * type.size)
+            self.trained_below[name] = False
+        backward = {node.name: self._forward(node) for node in order}
+        if not self.training:
+            for name in outputs:
+                self._stored(self.values[name])
+            return self._finished()
+        gradients = self._loss(outputs)
+        self.phase = "backward"
+        for node in reversed(order):
+            self._backward(node, backward[node.name], gradients)
+        for weight_gradient in self.deferred:
+            weight_gradient()
+        self.phase = "update"
+        if setup.gradients_wait:
+            self._run("norm", [buffer for gradient in self.updates for buffer in gradient], [])
+            for gradient in self.updates:
+                self._run("update", gradient, [])
+        return self._finished()
+
+    def _finished(self) -> tuple[Operation, ...]:
+        """Return the operations after those that copy weights, which depend on nothing and come first."""
+        copies = (Operation("copy", copy.node, "forward", (), (copy,)) for copy in self.copies)
+        return (*copies, *self.operations)
+
+    # Values and buffers
+
+    def _buffer(self, name: str, bytes: int, role: Role) -> Buffer:
+        return Buffer(name, self.node, -(-bytes // ALIGNMENT) * ALIGNMENT, role)
+
+    def _run(
+        self,
+        name: str,
+        reads: Iterable[Buffer],
+        writes: Iterable[Buffer],
+        *,
+        in_place: bool = False,
+        macs: int = 0,
+        flops: int = 0,
+    ) -> None:
+        self.operations.append(
+            Operation(name, self.node, self.phase, tuple(reads), tuple(writes), in_place, macs, flops)
+        )
+
+    @property
+    def _role(self) -> Role:
+        return "activation" if self.phase == "forward" else "gradient"
+
+    def _stored(self, value: _Value, name: str = "elementwise", *, in_place: bool = True) -> Buffer:
+        """Return the buffer that holds a value, computing it where there is none yet."""
+        if value.buffer is None:
+            value.buffer = self._buffer(name, value.elements * self.setup.compute_bytes, self._role)
+            self._run(name, value.roots, [value.buffer], in_place=in_place)
+            value.roots = frozenset([value.buffer])
+        return value.buffer
+
+    def _written(self, name: str, elements: int) -> _Value:
+        buffer = self._buffer(name, elements * self.setup.compute_bytes, self._role)
+        return _Value(frozenset([buffer]), elements, buffer)
+
+    def _input(self, name: str, elements: int) -> _Value:
+        self.node = name
+        argument = Buffer("batch", name, elements * self.setup.input_bytes, "argument")
+        if self.setup.input_is_prepared:
+            return _Value(frozenset([argument]), elements)
+        return _Value(frozenset([argument]), elements, argument)
+
+    def _is_rearranged(self, value: _Value) -> bool:
+        """Tell whether computing a value anew reads no more bytes than the value itself, as of a concatenation."""
+        return sum(root.bytes for root in value.roots) <= 1.01 * value.elements * self.setup.compute_bytes
+
+    # Forward
+
+    def _forward(self, node: Node) -> list[tuple[Kernel, _Backward]]:
+        self.node = node.name
+        facts = node.known
+        inputs = [self.values[name] for name in node.inputs]
+        backward: list[tuple[Kernel, _Backward]] = []
+        output = setup_elements = self.setup.batch * facts.output.size
+        if not facts.kernels:
+            (x,) = inputs
+            self.values[node.name] = x
+        current = inputs
+        below = any(self.trained_below[name] for name in node.inputs)
+        trained = self.graph.is_trained(self.graph.nodes[node.name])
+        self.trained_below[node.name] = below or trained
+        for kernel in facts.kernels:
+            elements = output if kernel.writes is None else self.setup.batch * kernel.writes
+            match kernel.kind:
+                case "conv" | "gemm" | "scan":
+                    y, back = self._contraction(node, kernel, current, elements, trained, below)
+                case "window":
+                    y, back = self._window(kernel, current, elements)
+                case "reduce" if not kernel.statistics:
+                    y, back = self._reduction(kernel, current, elements)
+                case "move":
+                    y, back = self._move(current, elements)
+                case _:
+                    y, back = self._elementwise(node, kernel, current, elements, trained)
+            backward.append((kernel, back))
+            current = [y]
+            below = below or trained
+        self.values[node.name] = current[0]
+        return backward
+
+    def _contraction(
+        self, node: Node, kernel: Kernel, inputs: list[_Value], elements: int, trained: bool, below: bool
+    ) -> tuple[_Value, _Backward]:
+        (x,) = inputs
+        setup, facts = self.setup, node.known
+        stored = self._stored(x, "input")
+        source = self._padded(node, stored, x) if kernel.kind == "conv" else stored
+        weights = sum(spec.size for spec in facts.params.values() if spec.role == "weight")
+        copies = [self._buffer("kernel", weights * setup.compute_bytes, "copy")] if self._copies(kernel) else []
+        self.copies.extend(copies)
+        z = self._written(kernel.kind, elements)
+        own = [self._buffer("kept", setup.batch * kernel.saved_bytes, "activation")] if kernel.saved_bytes else []
+        self._run(kernel.kind, [source, *copies], [*z.roots, *own], macs=setup.batch * kernel.macs)
+        biased = any(spec.role == "bias" for spec in facts.params.values())
+
+        def backward(d: _Value) -> list[_Value | None]:
+            if not (trained or below):
+                return [None]
+            dz = self._stored(d, "dz", in_place=not biased)
+
+            def weight_gradient() -> None:
+                self.node = node.name
+                dw = self._buffer("dw", weights * setup.gradient_bytes, "weight_gradient")
+                self._run("weight gradient", [source, dz, *own], [dw], macs=setup.batch * kernel.macs)
+                self._update(dw, *(copies if kernel.kind == "conv" and setup.compute_bytes == 4 else []))
+
+            if trained:
+                if biased:
+                    self._run("bias gradient", [dz], [])
+                if kernel.kind == "gemm" and weights > x.elements + elements:
+                    self.deferred.insert(0, weight_gradient)
+                else:
+                    weight_gradient()
+            if not below:
+                return [None]
+            dx = self._written("dx", x.elements)
+            self._run("input gradient", [dz, *copies, *own], dx.roots, macs=setup.batch * kernel.macs)
+            return [dx]
+
+        return z, backward
+
+    def _copies(self, kernel: Kernel) -> bool:
+        """Tell whether the kernel's weights are copied: to another layout for a convolution, or to another dtype."""
+        return kernel.kind == "conv" or self.setup.compute_bytes != self.setup.params_bytes
+
+    def _padded(self, node: Node, stored: Buffer, x: _Value) -> Buffer:
+        """Return the input that a convolution reads: a padded copy where its two margins differ."""
+        window = node.known.window
+        if all(axis.padding[0] == axis.padding[1] for axis in window):
+            return stored
+        sides = math.prod(axis.input for axis in window)
+        padded = math.prod(axis.input + sum(axis.padding) for axis in window)
+        copy = self._buffer("padded", x.elements // sides * padded * self.setup.compute_bytes, "activation")
+        self._run("pad", [stored], [copy])
+        return copy
+
+    def _update(self, *gradient: Buffer) -> None:
+        if self.setup.gradients_wait:
+            self.updates.append(gradient)
+        else:
+            self._run("update", gradient, [])
+
+    def _window(self, kernel: Kernel, inputs: list[_Value], elements: int) -> tuple[_Value, _Backward]:
+        (x,) = inputs
+        y = self._written("pool", elements)
+        kept: list[Buffer] = []
+        if self.training and kernel.saves == "own":
+            kept = [self._buffer("index", self.setup.batch * kernel.saved_bytes, "activation")]
+        self._run("pool", x.roots, [*y.roots, *kept])
+        seen = x.roots if kernel.saves == "input" else frozenset(kept)
+
+        def backward(d: _Value) -> list[_Value | None]:
+            return [_Value(d.roots | seen, x.elements)]
+
+        return y, backward
+
+    def _reduction(self, kernel: Kernel, inputs: list[_Value], elements: int) -> tuple[_Value, _Backward]:
+        (x,) = inputs
+        y = self._written("reduce", elements)
+        self._run("reduce", x.roots, y.roots)
+        seen = x.roots if kernel.saves == "input" else y.roots if kernel.saves == "output" else frozenset()
+
+        def backward(d: _Value) -> list[_Value | None]:
+            dy = self._stored(d, "dz")
+            return [_Value(frozenset([dy]) | seen, x.elements)]
+
+        return y, backward
+
+    def _move(self, inputs: list[_Value], elements: int) -> tuple[_Value, _Backward]:
+        y = _Value(frozenset().union(*(x.roots for x in inputs)), elements)
+
+        def backward(d: _Value) -> list[_Value | None]:
+            return [_Value(d.roots, x.elements) for x in inputs]
+
+        return y, backward
+
+    def _elementwise(
+        self, node: Node, kernel: Kernel, inputs: list[_Value], elements: int, trained: bool
+    ) -> tuple[_Value, _Backward]:
+        roots = frozenset[Buffer]().union(*(x.roots for x in inputs))
+        first = inputs[0]
+        normalises = self.training and (kernel.statistics or (kernel.batch_statistics and node.spec.trainable))
+        kept: list[Buffer] = []
+        if normalises:
+            if first.buffer is None and not self._is_rearranged(first):
+                self._stored(first, "norm input")
+            sums = 4 * (self.setup.batch * kernel.statistics + kernel.batch_statistics)
+            kept = [self._buffer("statistics", sums, "activation")]
+            self._run("statistics", first.roots, kept)
+            if kernel.batch_statistics and elements // node.known.output.channels <= SMALL_SUM:
+                centred = self._buffer("centred", 4 * elements, "activation")
+                self._run("centre", [*first.roots, *kept], [centred], in_place=True)
+                roots = frozenset([centred, *kept])
+            else:
+                roots = first.roots | frozenset(kept)
+        elif self.training and kernel.saves == "own":
+            kept = [self._buffer("mask", self.setup.batch * kernel.saved_bytes, "activation")]
+            self._run("mask", [], kept)
+            roots |= frozenset(kept)
+        y = _Value(roots, elements)
+        if node.name in self.keep_output:
+            self._stored(y, "kept output")
+            if first.buffer is not None and first.buffer.name == "pool":
+                kept = [self._buffer("sign", elements, "activation")]
+                self._run("compare", y.roots, kept)
+
+        def backward(d: _Value) -> list[_Value | None]:
+            seen = frozenset(kept)
+            if kernel.saves == "input":
+                seen |= roots
+            elif kernel.saves == "output" and not kept:
+                seen |= y.roots
+            if normalises:
+                sums = self._buffer("sums", kept[0].bytes, "gradient")
+                self._run("sums", d.roots | seen, [sums])
+                seen |= {sums}
+            return [_Value(d.roots | seen, x.elements) for x in inputs]
+
+        return y, backward
+
+    # Backward
+
+    def _loss(self, outputs: Iterable[str]) -> dict[str, list[_Value]]:
+        gradients: dict[str, list[_Value]] = {}
+        for name in outputs:
+            self.node = name
+            y = self.values[name]
+            gradients[name] = [_Value(frozenset([self._stored(y, "outputs")]), y.elements)]
+        return gradients
+
+    def _backward(
+        self, node: Node, kernels: list[tuple[Kernel, _Backward]], gradients: dict[str, list[_Value]]
+    ) -> None:
+        self.node = node.name
+        found = gradients.pop(node.name, [])
+        if not found or not self.trained_below[node.name]:
+            return
+        d = found[0] if len(found) == 1 else _Value(frozenset().union(*(g.roots for g in found)), found[0].elements)
+        readers = sum(self.trained_below[name] for name in node.inputs)
+        if readers > 1 and len(d.roots) > 2:
+            self._stored(d, "gradient sum")
+        if not kernels:
+            results: list[_Value | None] = [d]
+        for _, back in reversed(kernels):
+            results = back(d)
+            if results[0] is not None:
+                d = results[0]
+        for name, result in zip(node.inputs, results, strict=True):
+            if result is not None and self.trained_below[name]:
+                gradients.setdefault(name, []).append(result)
