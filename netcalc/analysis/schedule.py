@@ -234,12 +234,12 @@ class _Builder:
                 self.node = node.name
                 dw = self._buffer("dw", weights * setup.gradient_bytes, "weight_gradient")
                 self._run("weight gradient", [source, dz, *own], [dw], macs=setup.batch * kernel.macs)
-                self._update(dw, *(copies if kernel.kind == "conv" and setup.compute_bytes == 4 else []))
+                self._update(dw)
 
             if trained:
                 if biased:
                     self._run("bias gradient", [dz], [])
-                if kernel.kind == "gemm" and weights > x.elements + elements:
+                if weights > x.elements + elements:
                     self.deferred.insert(0, weight_gradient)
                 else:
                     weight_gradient()
@@ -252,8 +252,8 @@ class _Builder:
         return z, backward
 
     def _copies(self, kernel: Kernel) -> bool:
-        """Tell whether the kernel's weights are copied: to another layout for a convolution, or to another dtype."""
-        return kernel.kind == "conv" or self.setup.compute_bytes != self.setup.params_bytes
+        """Tell whether the kernel's weights are copied, to the dtype that is computed in."""
+        return self.setup.compute_bytes != self.setup.params_bytes
 
     def _padded(self, node: Node, stored: Buffer, x: _Value) -> Buffer:
         """Return the input that a convolution reads: a padded copy where its two margins differ."""

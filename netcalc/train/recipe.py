@@ -10,6 +10,7 @@ import jax
 from netcalc.compiler.network import Network, compile_graph
 from netcalc.graph import Graph
 from netcalc.spec.training import UpdateSpec
+from netcalc.train.layout import KernelLayout, layout_for
 
 Prepare = Callable[[jax.Array], jax.Array]
 """The network's input from a raw batch, on the device."""
@@ -17,11 +18,12 @@ Prepare = Callable[[jax.Array], jax.Array]
 
 @dataclass(frozen=True)
 class Recipe:
-    """The network up to what the loss reads, how its input is prepared, and how gradients become an update."""
+    """The network up to what the loss reads, how its input is prepared, and in which order kernels are kept."""
 
     network: Network
     spec: UpdateSpec
     prepare: Prepare
+    layout: KernelLayout
 
     @property
     def params_dtype(self) -> str:
@@ -34,10 +36,10 @@ def make_recipe(graph: Graph, spec: UpdateSpec, prepare: Prepare, platform: str 
 
     On TPU the plain form of the network takes less memory than the lean one.
     """
-    lean = (platform or jax.default_backend()) != "tpu"
+    platform = platform or jax.default_backend()
     compute_dtype = "float32" if spec.precision == "float32" else "bfloat16"
-    network = compile_graph(graph, logits_nodes(graph, spec), lean=lean, compute_dtype=compute_dtype)
-    return Recipe(network, spec, prepare)
+    network = compile_graph(graph, logits_nodes(graph, spec), lean=platform != "tpu", compute_dtype=compute_dtype)
+    return Recipe(network, spec, prepare, layout_for(graph, platform))
 
 
 def logits_nodes(graph: Graph, spec: UpdateSpec) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from netcalc.train.recipe import Recipe
 
 
 class TrainState(NamedTuple):
-    """All that an update changes. `params` is where gradients are taken."""
+    """All that an update changes. `params` is where gradients are taken, kernels in the order of the layout."""
 
     params: Params
     state: State
@@ -37,7 +37,7 @@ def initial_train_state(recipe: Recipe, optimizer: Optimizer) -> TrainState:
     @jax.jit
     def start() -> TrainState:
         params, state = recipe.network.init(_keys(recipe)[0])
-        params = jax.tree.map(lambda leaf: leaf.astype(recipe.params_dtype), params)
+        params = recipe.layout.stored(jax.tree.map(lambda leaf: leaf.astype(recipe.params_dtype), params))
         return TrainState(
             params, state, optimizer.transform.init(_trained(recipe, params)), jnp.zeros((), jnp.int32)
         )
@@ -49,7 +49,7 @@ def initial_train_state(recipe: Recipe, optimizer: Optimizer) -> TrainState:
 def evaluated_params(recipe: Recipe, optimizer: Optimizer, current: TrainState) -> Params:
     """Return the parameters to evaluate, save and export."""
     handed_out: Params = optimizer.eval_params(current.optimizer, _trained(recipe, current.params))
-    return current.params | handed_out
+    return recipe.layout.logical(current.params | handed_out)
 
 
 def make_train_step(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
@@ -65,7 +65,7 @@ def make_train_step(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
         def loss(trained: Params) -> tuple[jax.Array, tuple[jax.Array, jax.Array, State]]:
             params = current.params | trained
             key = jax.random.fold_in(step_key, current.step)
-            outputs, state = apply(params, current.state, x, key)
+            outputs, state = apply(recipe.layout.logical(params), current.state, x, key)
             heads = [_by_position(head) for head in jax.tree.leaves(outputs)]
             losses = sum((sample_loss(head, labels) for head in heads[1:]), sample_loss(heads[0], labels))
             return jnp.mean(losses), (losses, heads[0], state)

@@ -1,0 +1,51 @@
+"""In which axis order a training keeps kernels: the one that its device computes in.
+
+Everyone else sees HWIO. A GPU's convolutions read OHWI, so a kernel kept in HWIO is copied at the start of a step, and
+its gradient and moments are turned back at the end. Inside a jitted step the turn costs nothing where the order is
+already the device's: XLA then only relabels the axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from netcalc.compiler.initialize import Params
+from netcalc.graph import Graph
+
+
+@dataclass(frozen=True)
+class KernelLayout:
+    """How the convolution kernels of a graph are kept: `filters_first` is OHWI, else HWIO."""
+
+    graph: Graph
+    filters_first: bool
+
+    def stored(self, params: Params) -> Params:
+        """Return parameters in the order they are kept in."""
+        return self._turned(params, source=-1, target=0)
+
+    def logical(self, params: Params) -> Params:
+        """Return kept parameters in HWIO order."""
+        return self._turned(params, source=0, target=-1)
+
+    def _turned(self, params: Params, *, source: int, target: int) -> Params:
+        if not self.filters_first:
+            return params
+        return {
+            node: {
+                name: jnp.moveaxis(array, source, target) if self._is_conv_kernel(node, name) else array
+                for name, array in arrays.items()
+            }
+            for node, arrays in params.items()
+        }
+
+    def _is_conv_kernel(self, node: str, name: str) -> bool:
+        axes = self.graph.nodes[node].known.params[name].axes
+        return axes.endswith("wio")
+
+
+def layout_for(graph: Graph, platform: str) -> KernelLayout:
+    """Return how a training on `cpu`, `gpu` or `tpu` keeps kernels."""
+    return KernelLayout(graph, filters_first=platform in ("gpu", "cuda", "rocm"))
