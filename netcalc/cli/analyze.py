@@ -42,7 +42,7 @@ def analyze(
         typer.Option(metavar="NAME,...", help="Columns to show, in order, such as name,output,flops; or all."),
     ] = None,
     depth: Annotated[
-        int | None, typer.Option(min=1, help="Fold blocks: one row for all nodes that agree in so many words.")
+        int | None, typer.Option(min=1, help="Fold blocks into rows; at 1 each top-level group is one.")
     ] = None,
     sort: Annotated[
         str | None,
