@@ -67,12 +67,17 @@ def grid(report: Report, view: View = WHOLE) -> Grid:
     columns = view.columns or tuple(map(column_named, _SHOWN if view.depth is None else _SHOWN_FOLDED))
     shown, left_out = shown_rows(report, view)
     body = list(zip(*(column.cells(shown, report) for column in columns), strict=True))
+    labels = _label_column(columns)
     if left_out:
         rest = [_merged(left_out)]
         added = ["" if column.total is None else column.cells(rest, report)[0] for column in columns]
-        body.append(_labelled(_left_out(left_out, report, view), added, columns))
-    totals = [column.total_cell(report) for column in columns]
-    return Grid(columns, body, _labelled("total", totals, columns) if any(totals) else tuple(totals))
+        # Without words there is still to be told that this is no row like the others.
+        added[labels or 0] = _left_out(left_out, report, view)
+        body.append(tuple(added))
+    total = [column.total_cell(report) for column in columns]
+    if any(total) and labels is not None:
+        total[labels] = "total"
+    return Grid(columns, body, tuple(total))
 
 
 def _sorted(rows: list[Row], report: Report, by: Column[Any], reverse: bool) -> list[Row]:
@@ -100,10 +105,3 @@ def _left_out(rows: list[Row], report: Report, view: View) -> str:
 
 def _label_column(columns: tuple[Column[Any], ...]) -> int | None:
     return next((index for index, column in enumerate(columns) if column.kind.is_word), None)
-
-
-def _labelled(label: str, cells: list[str], columns: tuple[Column[Any], ...]) -> tuple[str, ...]:
-    place = _label_column(columns)
-    if place is not None:
-        cells[place] = label
-    return tuple(cells)
