@@ -9,8 +9,10 @@ import pytest
 
 from netcalc.diagnostics import CODES
 from netcalc.layers.catalog import LAYERS
+from netcalc.render.columns import COLUMNS
 from netcalc.spec.load import parse_spec
 from tests.configs.zoo import CONFIGS, load, totals
+from tests.conftest import Cli
 
 ROOT = Path(__file__).parents[1]
 LANGUAGE = (ROOT / "docs/spec-language.md").read_text()
@@ -54,6 +56,33 @@ YAML = [
 def test_networks_in_the_documentation_are_specs(name: str, block: str) -> None:
     text = block if "input" in block else f"input: [64, 64, 3]\n{block}"
     assert parse_spec(text, "docs.yaml").nodes
+
+
+REPORTS = (ROOT / "docs/reports.md").read_text(encoding="utf-8")
+SHOWN = [
+    (command, output)
+    for page in ((ROOT / "README.md").read_text(encoding="utf-8"), REPORTS)
+    for command, output in re.findall(
+        r"```console\n\$ netcalc (analyze configs/[^\n]*)\n(.*?)```", page, flags=re.DOTALL
+    )
+]
+
+
+@pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
+def test_the_documentation_shows_what_commands_print(here: Cli, command: str, output: str) -> None:
+    printed = here(*command.split()).stdout
+    for part in output.split(" ...\n"):
+        assert part in printed
+        printed = printed.partition(part)[2]
+
+
+def test_the_page_of_reports_lists_every_column(golden) -> None:
+    before, head, after = REPORTS.partition(
+        "| column | heading | heading in CSV | what it is |\n|---|---|---|---|\n"
+    )
+    lines = [f"| `{c.name}` | {c.heading} | {c.header} | {c.meaning} |\n" for c in COLUMNS]
+    rest = after[after.index("\n\n") + 1 :]
+    golden(ROOT / "docs" / "reports.md", "".join((before, head, *lines, rest)))
 
 
 def test_codes_that_the_documentation_names_exist() -> None:

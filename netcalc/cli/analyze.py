@@ -10,12 +10,13 @@ import typer
 
 from netcalc.cli.options import OutputOption, RootOption, SetOption, SpecArgument
 from netcalc.cli.output import print_diagnostics, write_table, write_text
-from netcalc.diagnostics import SpecError
+from netcalc.diagnostics import CannotRunError, SpecError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from netcalc.analysis.report import Report
+    from netcalc.render.view import View
 
 EXAMPLE = "netcalc analyze configs/lenet5.yaml --format json -o lenet5.json"
 
@@ -36,14 +37,29 @@ def analyze(
     ),
     output: OutputOption = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples in a batch, for totals of a batch.")] = 1,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Columns to show, in order, such as name,output,flops; or all."),
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="Fold blocks into rows; at 1 each top-level group is one.")
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Order rows: figures from large to small, words from a to z."),
+    ] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Turn the order of rows around.")] = False,
+    top: Annotated[int | None, typer.Option(min=1, help="Show the first rows only.")] = None,
     set: SetOption = None,
     root: RootOption = None,
 ) -> None:
     """Print output sizes, parameters, MACs and FLOPs of a network, without JAX.
 
     Shapes are channels last and without batch; figures are for one sample. Exits with 1 if the spec has errors;
-    what they leave unknown is shown as unknown.
+    what they leave unknown is shown as unknown. Columns, depth and order are of the table, CSV and Markdown: the
+    JSON is always whole.
     """
+    view = _view(format, columns, depth, sort, reverse, top)
     from netcalc.analysis.report import analyze_graph, failed_report
     from netcalc.graph import build
     from netcalc.spec.load import load_spec
@@ -53,35 +69,59 @@ def analyze(
     except SpecError as error:
         print_diagnostics(error.diagnostics)
         if format is ReportFormat.json:
-            _write(failed_report(error.diagnostics, batch), format, output)
+            _write(failed_report(error.diagnostics, batch), format, view, output)
         raise typer.Exit(1) from None
-    _write(analyze_graph(graph, batch), format, output)
+    _write(analyze_graph(graph, batch), format, view, output)
     if graph.diagnostics:
         print_diagnostics(graph.diagnostics)
         raise typer.Exit(1)
 
 
-def _write(report: Report, format: ReportFormat, output: Path | None) -> None:
+def _view(
+    format: ReportFormat, columns: str | None, depth: int | None, sort: str | None, reverse: bool, top: int | None
+) -> View:
+    """Return what to show; raises CannotRunError for an unknown column, and for any choice with JSON."""
+    from netcalc.render.columns import column_named, columns_named
+    from netcalc.render.view import View
+
+    view = View(
+        None if columns is None else columns_named(columns),
+        depth,
+        None if sort is None else column_named(sort),
+        reverse,
+        top,
+    )
+    if format is ReportFormat.json and view != View():
+        given = {"columns": columns, "depth": depth, "sort": sort, "reverse": reverse or None, "top": top}
+        option = next(name for name, value in given.items() if value is not None)
+        raise CannotRunError(
+            f"--{option} does not go with --format json",
+            "the JSON is always the whole report; use table, csv or markdown",
+        )
+    return view
+
+
+def _write(report: Report, format: ReportFormat, view: View, output: Path | None) -> None:
     match format:
         case ReportFormat.table:
             from netcalc.render.text import report_text
 
-            write_table(report_text(report), lambda: _fitted(report), output)
+            write_table(report_text(report, view), lambda: _fitted(report, view), output)
         case ReportFormat.markdown:
             from netcalc.render.markdown import report_markdown
 
-            write_text(report_markdown(report), output)
+            write_text(report_markdown(report, view), output)
         case ReportFormat.csv:
             from netcalc.render.data import report_csv
 
-            write_text(report_csv(report), output)
+            write_text(report_csv(report, view), output)
         case ReportFormat.json:
             from netcalc.render.data import report_json
 
             write_text(report_json(report), output)
 
 
-def _fitted(report: Report) -> RenderableType:
+def _fitted(report: Report, view: View) -> RenderableType:
     from netcalc.render.table import report_table
 
-    return report_table(report)
+    return report_table(report, view)

@@ -87,7 +87,7 @@ def _print_found(out: Console, found: tuple[Diagnostic, ...]) -> None:
 
 def print_cannot_run(error: CannotRunError) -> None:
     """Print why netcalc could not do its work, and the way out."""
-    from netcalc.render.diagnostics import printable
+    from netcalc.render.printable import printable
 
     out = console(stderr=True)
     out.print(f"error: {printable(str(error))}", style="bold red", soft_wrap=True)

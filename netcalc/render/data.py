@@ -8,12 +8,8 @@ import json
 from dataclasses import asdict
 
 from netcalc.analysis.report import DiagnosticReport, Report
-
-_FIELDS = (
-    "name", "type", "path", "file", "line", "inputs", "output", "dtype",
-    "params_trainable", "params_frozen", "params_state", "macs_forward", "flops_forward", "macs_padding_exact",
-    "macs_training",
-)  # fmt: skip
+from netcalc.render.columns import COLUMNS
+from netcalc.render.view import WHOLE, View, shown_rows
 
 
 def report_json(report: Report) -> str:
@@ -21,19 +17,14 @@ def report_json(report: Report) -> str:
     return json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"
 
 
-def report_csv(report: Report) -> str:
-    """Return one line a node, with plain integers and an empty cell for what is not known."""
+def report_csv(report: Report, view: View = WHOLE) -> str:
+    """Return one line a row, with plain numbers and an empty cell for what is not known; no line of totals."""
+    columns = view.columns or COLUMNS
+    rows, _ = shown_rows(report, view)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_FIELDS)
-    for layer in report.layers:
-        output = ("", "") if layer.output is None else ("x".join(map(str, layer.output.shape)), layer.output.dtype)
-        place = (layer.name, layer.type, layer.path, layer.source.file, layer.source.line, " ".join(layer.inputs))
-        params = (layer.params.trainable, layer.params.frozen, layer.params.state)
-        macs = layer.macs
-        writer.writerow(
-            (*place, *output, *params, macs.forward, layer.flops.forward, macs.padding_exact, macs.training)
-        )
+    writer.writerow([column.header for column in columns])
+    writer.writerows(zip(*(column.fields(rows, report) for column in columns), strict=True))
     return text.getvalue()
 
 

@@ -8,6 +8,7 @@ from itertools import chain
 from rich.text import Text
 
 from netcalc.diagnostics import Diagnostic, Span
+from netcalc.render.printable import printable
 from netcalc.units import plural
 
 _STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
@@ -59,8 +60,3 @@ def _excerpt(line: str, span: Span) -> tuple[str, str]:
     shown = ("…" + line[cut + 1 :] if cut else line)[:_WIDEST]
     width = max(1, min(last - cut, len(shown)) - (start - cut))
     return shown, " " * (start - cut) + "^" * width
-
-
-def printable(text: str) -> str:
-    """Return the text without control characters: a spec may be hostile."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,34 +1,16 @@
-"""The wording of a report's figures, shared by the table and Markdown renderers."""
+"""The wording of what stands around a report's rows, shared by the renderers for people."""
 
 from __future__ import annotations
 
-from netcalc.analysis.report import LayerReport, NamedTensor, Report
+from netcalc.analysis.report import NamedTensor, Report
 from netcalc.units import format_shape
 
-COLUMNS = ("name", "type", "output", "params", "MACs")
-IS_TEXT = (True, True, False, False, False)
-"""Which columns are words, set flush left; the others are figures."""
 UNKNOWN = "?"
 
 
 def number(value: int | None) -> str:
     """Return `1,234`, or `?` where the figure is not known."""
     return UNKNOWN if value is None else f"{value:,}"
-
-
-def row(layer: LayerReport) -> tuple[str, str, str, str, str]:
-    """Return the cells of one node."""
-    params = layer.params
-    held = None if params.trainable is None or params.frozen is None else params.trainable + params.frozen
-    output = UNKNOWN if layer.output is None else format_shape(layer.output.shape)
-    return layer.name, layer.type, output, number(held), number(layer.macs.forward)
-
-
-def total_row(report: Report) -> tuple[str, str, str, str, str]:
-    """Return the cells of the totals."""
-    params = report.totals.params
-    held = None if params.trainable is None or params.frozen is None else params.trainable + params.frozen
-    return "total", "", "", number(held), number(report.totals.macs.forward)
 
 
 def heading(report: Report) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import COLUMNS, heading, row, summary, total_row
+from netcalc.render.figures import heading, summary
+from netcalc.render.view import WHOLE, View, grid
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 
-def report_markdown(report: Report) -> str:
-    """Return the report as a heading, a table with one row a node, and a list of totals."""
+def report_markdown(report: Report, view: View = WHOLE) -> str:
+    """Return the report as a heading, a table of its rows, and a list of totals."""
     lines = [f"### {_escape(heading(report))}", ""]
     if report.layers:
-        lines += [_row(COLUMNS), "|:--|:--|--:|--:|--:|"]
-        lines += [_row(tuple(map(_escape, row(layer)))) for layer in report.layers]
-        lines += [_row(tuple(f"**{cell}**" if cell else "" for cell in total_row(report))), ""]
+        cells = grid(report, view)
+        sides = (":--" if column.kind.is_word else "--:" for column in cells.columns)
+        lines += [_row(cells.head), f"|{'|'.join(sides)}|"]
+        lines += [_row(tuple(map(_escape, row))) for row in cells.body]
+        if any(cells.total):
+            lines.append(_row(tuple(f"**{cell}**" if cell else "" for cell in cells.total)))
+        lines.append("")
     lines += [f"- **{what}**: {_escape(how_much)}" for what, how_much in summary(report)]
     return "\n".join(lines) + "\n"
 

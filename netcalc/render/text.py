@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import COLUMNS, IS_TEXT, heading, row, summary, total_row
+from netcalc.render.figures import heading, summary
+from netcalc.render.view import WHOLE, View, grid
 
 
-def report_text(report: Report) -> str:
-    """Return a heading, one row a node, and the totals: what the fitted table shows where there is room."""
+def report_text(report: Report, view: View = WHOLE) -> str:
+    """Return a heading, the rows, and the totals: what the fitted table shows where there is room."""
     lines = [heading(report), ""]
     if report.layers:
-        rows = [COLUMNS, *map(row, report.layers), total_row(report)]
-        head, *body, total = _aligned(rows, IS_TEXT, gap=3)
+        cells = grid(report, view)
+        left = [column.kind.is_word for column in cells.columns]
+        head, *body, total = _aligned([cells.head, *cells.body, cells.total], left, gap=3)
         rule = "─" * max(map(len, (head, *body, total)))
-        lines += [f" {line}".rstrip() for line in (head, rule, *body, "", total, "")]
+        foot = (total, "") if total else ()
+        lines += [f" {line}".rstrip() for line in (head, rule, *body, "", *foot)]
     lines += _aligned(summary(report), (True, True), gap=2)
     return "\n".join(lines) + "\n"
 

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import ROOT, Cli, command, command_env
 
 LENET, STRIDE2 = "configs/lenet5.yaml", "configs/lecture/stride2.yaml"
+RESNET = "configs/resnet18.yaml"
 COMMANDS = ("analyze", "check", "train", "evaluate", "predict")
 
 SEVERAL_ERRORS = """\
@@ -67,6 +68,38 @@ def test_analyze_stride2(cli: Cli, golden) -> None:
     golden("analyze_stride2.txt", done.stdout)
 
 
+VIEWS = {
+    "columns.txt": (LENET, "--columns", "name,output,macs,macs_percent,receptive_field,stride,padding"),
+    "columns_all.txt": (LENET, "--columns", "all"),
+    "columns.csv": (LENET, "--columns", "macs,name,receptive_field", "-f", "csv"),
+    "depth.txt": (RESNET, "--depth", 1),
+    "depth.csv": (RESNET, "--depth", 1, "-f", "csv"),
+    "depth.md": (RESNET, "--depth", 2, "--columns", "name,type,layers,inputs,macs", "-f", "markdown"),
+    "sort.txt": (LENET, "--sort", "params"),
+    "sort_name_reverse.txt": (LENET, "--sort", "name", "-r"),
+    "top.txt": (RESNET, "--sort", "macs", "--top", 5),
+    "top.md": (RESNET, "--sort", "macs", "--top", 5, "-f", "markdown"),
+    "depth_top.txt": (
+        RESNET,
+        "--depth",
+        2,
+        "--sort",
+        "training_macs",
+        "--top",
+        3,
+        "--columns",
+        "name,training_macs",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "words"), VIEWS.items(), ids=VIEWS)
+def test_what_is_shown_can_be_chosen(here: Cli, golden, name: str, words: tuple[object, ...]) -> None:
+    done = here("analyze", *words)
+    assert (done.stderr, done.code) == ("", 0)
+    golden(f"view/{name}", done.stdout)
+
+
 def test_analyze_shows_totals_of_a_batch(here: Cli) -> None:
     done = here("analyze", LENET, "--batch", 32)
     assert "416,520 a sample, 13,328,640 a batch of 32" in done.stdout
@@ -88,6 +121,9 @@ def test_what_does_not_fit_is_unknown(here: Cli, golden, tmp_path: Path) -> None
     assert done.code == 1
     golden("misfit.txt", done.stdout)
     golden("misfit_errors.txt", done.stderr)
+    chosen = here("analyze", "misfit.yaml", "--columns", "all", "--sort", "macs", cwd=tmp_path)
+    assert (chosen.stderr, chosen.code) == (done.stderr, 1)
+    golden("view/misfit.txt", chosen.stdout)
 
 
 def test_check_names_who_spends_most(here: Cli, golden, tmp_path: Path) -> None:

@@ -193,6 +193,9 @@ def test_output_that_cannot_be_written(here: Cli, good: Path, target: str, forma
         (["analyze", "good.yaml", "-f", "xml"], "xml"),
         (["analyze", "good.yaml", "--batch", "0"], "--batch"),
         (["analyze", "good.yaml", "--batch", "many"], "--batch"),
+        (["analyze", "good.yaml", "--depth", "0"], "--depth"),
+        (["analyze", "good.yaml", "--top", "0"], "--top"),
+        (["analyze", "good.yaml", "--top", "some"], "--top"),
         (["analyze"], "SPEC"),
         (["analyze", "good.yaml", "good.yaml"], "good.yaml"),
         (["check"], "SPEC"),
@@ -209,6 +212,34 @@ def test_output_that_cannot_be_written(here: Cli, good: Path, target: str, forma
 )
 def test_wrong_usage(here: Cli, good: Path, words: list[str], said: str) -> None:
     assert_said(here(*words, cwd=good.parent), 2, said, "Usage: ")
+
+
+@pytest.mark.parametrize("spec", ["good.yaml", "none.yaml"])
+@pytest.mark.parametrize("option", ["--columns", "--sort"])
+def test_an_unknown_column_is_said_before_anything_is_read(here: Cli, good: Path, spec: str, option: str) -> None:
+    done = here("analyze", spec, option, "parms", cwd=good.parent)
+    assert_said(done, 2, "error: unknown column `parms`\n", "did you mean `params`? columns: name, type, ")
+    assert_said(here("analyze", spec, option, "zzz", cwd=good.parent), 2, "`zzz`\nhelp: columns: name, type, ")
+
+
+@pytest.mark.parametrize(
+    "column", ["", " ", ",", "name,,macs", "\x1b[31m", "[bold]", "name\nmacs", "\u202ename", "9" * 9999]
+)
+def test_hostile_columns(here: Cli, good: Path, column: str) -> None:
+    for option in ("--columns", "--sort"):
+        done = here("analyze", "good.yaml", option, column, cwd=good.parent)
+        assert_said(done, 2, "error: unknown column `")
+        assert not set("\x1b\u202e") & set(done.stderr)
+        assert len(done.stderr) < 1000
+
+
+@pytest.mark.parametrize(
+    "words", [("--columns", "name"), ("--depth", 1), ("--sort", "macs"), ("--reverse",), ("--top", 1)], ids=str
+)
+def test_json_is_always_whole(here: Cli, good: Path, words: tuple[object, ...]) -> None:
+    for spec in ("good.yaml", "none.yaml"):
+        done = here("analyze", spec, "-f", "json", *words, cwd=good.parent)
+        assert_said(done, 2, f"error: {words[0]} does not go with --format json\n", "help: ")
 
 
 @pytest.mark.parametrize(

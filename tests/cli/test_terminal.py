@@ -55,8 +55,8 @@ def test_figures_are_whole_on_any_terminal(columns: int) -> None:
 
 
 def test_lines_fit_where_they_can() -> None:
-    for columns in (60, 80, 120):
-        text = COLOUR.sub("", in_terminal(columns, "analyze", STRIDE2).stdout)
+    for columns, words in ((60, ()), (80, ()), (120, ()), (80, ("--columns", "all"))):
+        text = COLOUR.sub("", in_terminal(columns, "analyze", STRIDE2, *words).stdout)
         assert max(map(len, text.splitlines())) <= columns
 
 

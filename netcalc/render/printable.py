@@ -1,0 +1,10 @@
+"""Text that is safe on a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Return the text without control characters: a spec and the names of files may be hostile."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
