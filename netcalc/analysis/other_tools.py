@@ -1,6 +1,6 @@
 """What other tools would print for the same network, and what makes their figures differ from netcalc's MACs.
 
-Every figure follows from the layers' facts and a tool's convention (`conventions`). One sample, inference.
+Every figure follows from the layers' facts and a tool's convention (`peer_tools`). One sample, inference.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from netcalc.analysis.conventions import CONVENTIONS, Call, Convention, Form
+from netcalc.analysis.convention import Call, Convention, Form
 from netcalc.analysis.cost import at_inference, count_params, forward_macs, has_kernel
+from netcalc.analysis.peer_tools import CONVENTIONS
 from netcalc.diagnostics import CannotRunError, did_you_mean
 from netcalc.graph import Graph, Node
 
@@ -70,7 +71,7 @@ def compare_tools(graph: Graph, written: Mapping[str, Form] | None = None) -> Co
     """Return what each tool would print for a complete graph.
 
     `written` tells by node or kind of layer how PyTorch code calls it where that is not a module of torch.nn; a
-    node's own name goes before its kind. Raises CannotRunError where there is no such layer, or where it multiplies.
+    node's own name goes before its kind. Raises CannotRunError where there is no such layer, or where it has MACs.
     """
     forms = _forms(graph, written or {})
     calls = {

@@ -12,7 +12,7 @@ from netcalc.cli.output import write_text
 from netcalc.diagnostics import CannotRunError, did_you_mean
 
 if TYPE_CHECKING:
-    from netcalc.analysis.conventions import Form
+    from netcalc.analysis.convention import Form
 
 EXAMPLE = "netcalc compare-tools configs/resnet50.yaml"
 
@@ -68,7 +68,7 @@ def compare_tools(
 
 
 def _written(text: str) -> tuple[str, Form]:
-    from netcalc.analysis.conventions import Form
+    from netcalc.analysis.convention import Form
 
     name, sign, form = text.rpartition("=")
     known = get_args(Form)

@@ -20,7 +20,13 @@ _NONE = "–"
 def tools_text(comparison: Comparison) -> str:
     """Return a row a tool, and below it what each difference is made of."""
     head, *body = aligned([_COLUMNS, *(_row(tool, comparison) for tool in comparison.tools)], _LEFT, gap=3)
-    lines = [_heading(comparison), "", f" {head}", f" {'─' * max(map(len, (head, *body)))}", *(f" {r}" for r in body)]
+    lines = [
+        _heading(comparison),
+        "",
+        f" {head}",
+        f" {'─' * max(map(len, (head, *body)))}",
+        *(f" {r}" for r in body),
+    ]
     for tool in comparison.tools:
         lines += ["", tool.tool]
         lines += [f"  {line}" for line in aligned(_items(tool), (False, True), gap=2)]
@@ -41,7 +47,7 @@ def tools_markdown(comparison: Comparison) -> str:
 
 
 def tools_csv(comparison: Comparison) -> str:
-    """Return one line an item, a tool's own figures on each of its lines; empty cells for what it does not print."""
+    """Return one line an item, with its tool's own figures; empty cells for what a tool does not print."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("tool", "unit", "printed", "counted", "params", "activations", "item", "macs"))
@@ -62,7 +68,7 @@ def tools_json(comparison: Comparison) -> str:
 
 
 def _heading(comparison: Comparison) -> str:
-    return f"{comparison.name}: {comparison.macs:,} MACs a sample, {comparison.params:,} parameters by netcalc's count"
+    return f"{comparison.name}: netcalc counts {comparison.macs:,} MACs a sample, {comparison.params:,} parameters"
 
 
 def _row(tool: ToolFigures, comparison: Comparison) -> tuple[str, ...]:

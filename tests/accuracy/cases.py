@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netcalc.analysis.conventions import Form
+from netcalc.analysis.convention import Form
 from netcalc.analysis.other_tools import compare_tools
 from netcalc.graph import Graph, build_complete
 from netcalc.spec.load import parse_spec
@@ -25,6 +25,7 @@ class Network:
     """A network of the zoo that torchvision has too: how torchvision writes some layers, and what it has beside."""
 
     config: str
+    """File of `configs/`."""
     written: Mapping[str, Form] = field(default_factory=dict)
     pooled: int | None = None
     """Side of an adaptive pooling before `flatten` that leaves a map of this size as it is."""
@@ -34,8 +35,8 @@ class Network:
         if self.pooled is None:
             return load(self.config, *self.overrides)
         text = (FOLDER / f"{self.config}.yaml").read_text(encoding="utf-8")
-        text = text.replace("  - flatten\n", f"  - adaptive_avg_pool: {self.pooled}\n  - flatten\n")
-        return build_complete(parse_spec(text, f"{self.config}.yaml"))
+        text = text.replace("  - flatten", f"  - adaptive_avg_pool: {self.pooled}\n  - flatten")
+        return build_complete(parse_spec(text, f"{self.config}.yaml", self.overrides))
 
 
 _BRANCH_POOLS = [
@@ -46,7 +47,7 @@ _BRANCH_POOLS = [
 
 NETWORKS: dict[str, Network] = {
     "alexnet": Network("alexnet", pooled=6),
-    "vgg11": Network("vgg11", pooled=7),
+    "vgg11": Network("vgg16", pooled=7, overrides=("params.convs=[1, 1, 2, 2, 2]",)),
     "vgg16": Network("vgg16", pooled=7),
     "resnet18": Network("resnet18"),
     "resnet50": Network("resnet50"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from netcalc.analysis.conventions import VERSIONS
+from netcalc.analysis.peer_tools import VERSIONS
 from tests.accuracy.cases import LAYER_CASES, NETWORKS, PEERS
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -22,7 +22,7 @@ nn = torch.nn
 
 
 def _torchvision() -> Any:
-    """Return torchvision; its compiled operators may be made for another build of torch, and are not needed here."""
+    """Return torchvision; its compiled operators may be made for another build of torch, and are not needed."""
     with contextlib.suppress(RuntimeError):
         return pytest.importorskip("torchvision")
     library = torch.library.Library("torchvision", "DEF")
@@ -39,7 +39,7 @@ for tool in VERSIONS:
         pytest.importorskip(tool)
 
 
-class _First(nn.Module):  # type: ignore[misc, name-defined]
+class _First(nn.Module):
     """The sequence that a recurrent layer gives, without its states."""
 
     def __init__(self, module: nn.Module) -> None:
@@ -182,7 +182,7 @@ def test_networks_of_torchvision(name: str, request: pytest.FixtureRequest) -> N
     _recorded(name, measure(lambda: builder(**options), (3, side, side)), request)
 
 
-@pytest.mark.parametrize("name", ["resnet50", "vgg16", "mobilenetv3_large_100"])
+@pytest.mark.parametrize("name", ["resnet50", "mobilenetv3_large_100"])
 def test_timm_prints_the_figures_of_fvcore(name: str, request: pytest.FixtureRequest) -> None:
     with _quiet():
         import timm

@@ -1,18 +1,16 @@
 """What other tools count, as rules over a layer's facts.
 
-Each tool starts from the multiplies of convolutions and matrix products and adds or leaves out terms of its own. Most
-of them hook module classes, so terms are looked up by kind of layer; what a tool has no hook for, it counts as nothing.
-The rules were read from the sources of the versions in `VERSIONS` and are compared with them by a test.
+Each tool starts from the multiplies of convolutions and matrix products and adds or leaves out terms of its own.
+Most of them hook module classes, so terms are looked up by kind of layer; what a tool has no hook for, it counts as
+nothing. The rules were read from the sources of the versions in `VERSIONS` and are compared with them by a test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
 
+from netcalc.analysis.convention import Call, Convention, Form, Term
 from netcalc.analysis.cost import forward_macs, has_kernel
-from netcalc.layers.base import Inferred, TensorType
 
 VERSIONS = {
     "torch": "2.13.0",
@@ -24,71 +22,6 @@ VERSIONS = {
     "timm": "1.0.31",
 }
 """The versions whose sources the rules were read from."""
-
-Form = Literal["module", "function", "method"]
-"""How PyTorch code calls a layer: `nn.ReLU()`, `F.relu(x)` (also inside a module class of one's own), or as a method
-or operator of the tensor, `x.mean((2, 3))`.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A layer as a tool sees it run: its facts, the first tensor it reads, and how the code calls it."""
-
-    facts: Inferred
-    input: TensorType
-    form: Form = "module"
-
-    @property
-    def output(self) -> TensorType:
-        """The tensor that it makes."""
-        return self.facts.output
-
-    @property
-    def affine(self) -> bool:
-        """Whether a norm scales or shifts by parameters."""
-        return bool(self.facts.params)
-
-    def param_size(self, *roles: str) -> int:
-        """Return the number of elements of the parameters of these roles."""
-        return sum(spec.size for spec in self.facts.params.values() if spec.role in roles)
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """Something that a tool counts beside MACs, or leaves out of them; `times` by how the layer is called."""
-
-    what: str
-    count: Callable[[Call], int]
-    times: Mapping[Form, int] = field(default_factory=lambda: {"module": 1})
-
-    def of(self, call: Call) -> int:
-        """Return what the term adds for a layer."""
-        times = self.times.get(call.form, 0)
-        return times * self.count(call) if times else 0
-
-
-Params = Literal["all", "trained", "hooked", "with_state"]
-"""Which parameters a tool prints: all of them, those with a gradient, those of the modules that it has a hook for and
-that ran, or all and the state.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Convention:
-    """A tool: what it calls its figure, how many it prints for a MAC, its terms by kind of layer, and what it says of
-    parameters. `counts_more` where it counts elementwise work that depends on more than the layers.
-    """
-
-    tool: str
-    unit: str | None
-    per_mac: int = 1
-    terms: Mapping[str, tuple[Term, ...]] = field(default_factory=dict)
-    params: Params | None = "all"
-    hooked: frozenset[str] = frozenset()
-    activations: bool = False
-    counts_more: bool = False
-    note: str = ""
 
 
 def _bias(call: Call) -> int:
@@ -149,7 +82,7 @@ def _later_steps(call: Call) -> int:
 
 
 def _response_window(call: Call) -> int:
-    """Squares, windows over the padded channels, factor and offset: `F.local_response_norm` as PyTorch writes it."""
+    """Squares, windows over padded channels, factor and offset: `F.local_response_norm` as PyTorch writes it."""
     (window, *_) = call.facts.kernels
     size = window.flops // call.input.size
     positions = call.input.size // call.input.channels
@@ -204,7 +137,9 @@ _FVCORE: dict[str, tuple[Term, ...]] = {
     ),
     **_each(("lstm", "gru"), _UNCOUNTED),
 }
-_FVCORE_NOTE = "Traced operators. Biases, activations, pooling and sums count as nothing, adaptive pooling in 2-D aside."
+_FVCORE_NOTE = (
+    "Traced operators. Biases, activations, pooling and sums count as nothing, adaptive pooling in 2-D aside."
+)
 
 
 def _upsample(nearest: Mapping[int, int], linear: Mapping[int, int]) -> Callable[[Call], int]:
@@ -236,9 +171,7 @@ _THOP: dict[str, tuple[Term, ...]] = {
     **_each(("layer_norm", "instance_norm"), Term("other norms", _norm(4, 2))),
     "avg_pool": (Term("average pooling", _output),),
     **_each(("adaptive_avg_pool", "global_avg_pool"), Term("adaptive pooling", _input_and_output)),
-    "softmax": (
-        Term("softmax", lambda call: 3 * call.input.size - call.input.size // call.input.channels),
-    ),
+    "softmax": (Term("softmax", lambda call: 3 * call.input.size - call.input.size // call.input.channels),),
     "prelu": (Term("activations", _input),),
     "upsample": (Term("upsampling", _upsample({1: 1, 2: 1, 3: 1}, {1: 5, 2: 11})),),
     "lstm": (Term("gates and bias", _per_step(8, 8)),),
@@ -266,9 +199,7 @@ PTFLOPS = Convention(
         "batch_norm": (_PTFLOPS_NORM,),
         **_each(("group_norm", "instance_norm"), Term("other norms", _norm(2, 1))),
         "layer_norm": (Term("other norms", _input),),
-        **_each(
-            ("max_pool", "avg_pool", "adaptive_avg_pool", "global_avg_pool", "global_max_pool"), _PTFLOPS_POOL
-        ),
+        **_each(("max_pool", "avg_pool", "adaptive_avg_pool", "global_avg_pool", "global_max_pool"), _PTFLOPS_POOL),
         **_each(("relu", "prelu", "elu", "gelu"), _PTFLOPS_TWICE),
         "leaky_relu": (Term("activations", _input),),
         "relu6": (Term("activations", _input, _MODULE_OR_FUNCTION),),
@@ -280,8 +211,8 @@ PTFLOPS = Convention(
         "gru": (Term("gates and bias", _per_step(6, 7)),),
     },
     params="trained",
-    note="Hooks of module classes and of functions; a module that calls such a function, as nn.ReLU calls F.relu and "
-    "pooling does, is counted twice.",
+    note="Hooks of module classes and of functions; a module that calls such a function, as nn.ReLU calls F.relu "
+    "and pooling does, is counted twice.",
 )
 
 PTFLOPS_ATEN = Convention(
@@ -293,8 +224,8 @@ PTFLOPS_ATEN = Convention(
         "gru": (Term("bias", _per_step(6, 0)),),
     },
     params="trained",
-    note="Operators convolution and matrix product with their biases; on a CPU an LSTM is one fused operator that it "
-    "does not know.",
+    note="Operators convolution and matrix product with their biases; on a CPU an LSTM is one fused operator that "
+    "it does not know.",
 )
 
 TORCHVISION = Convention("torchvision", "MACs", note="What its documentation calls GFLOPS.")
@@ -318,8 +249,8 @@ XLA = Convention(
     },
     params=None,
     counts_more=True,
-    note="2 for each MAC of convolutions and dots, a loop's body once; its elementwise FLOPs, which depend on what it "
-    "fuses, are left out here.",
+    note="2 for each MAC of convolutions and dots, a loop's body once; its elementwise FLOPs, which depend on what "
+    "it fuses, are left out here.",
 )
 
 KERAS = Convention(
