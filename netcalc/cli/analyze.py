@@ -29,6 +29,12 @@ class ReportFormat(StrEnum):
     markdown = "markdown"
 
 
+class MemoryRule(StrEnum):
+    """A rule by which memory is estimated."""
+
+    textbook = "textbook"
+
+
 def analyze(
     spec: SpecArgument,
     format: Annotated[ReportFormat, typer.Option("--format", "-f", help="How to write the report.")] = (
@@ -36,6 +42,9 @@ def analyze(
     ),
     output: OutputOption = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples in a batch, for totals of a batch.")] = 1,
+    rule: Annotated[
+        MemoryRule | None, typer.Option(help="Add the memory by the lecture's rule, and how many copies fit 8 GB.")
+    ] = None,
     set: SetOption = None,
     root: RootOption = None,
 ) -> None:
@@ -55,7 +64,7 @@ def analyze(
         if format is ReportFormat.json:
             _write(failed_report(error.diagnostics, batch), format, output)
         raise typer.Exit(1) from None
-    _write(analyze_graph(graph, batch), format, output)
+    _write(analyze_graph(graph, batch, textbook=rule is MemoryRule.textbook), format, output)
     if graph.diagnostics:
         print_diagnostics(graph.diagnostics)
         raise typer.Exit(1)

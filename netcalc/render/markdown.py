@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import COLUMNS, heading, row, summary, total_row
+from netcalc.render.figures import COLUMNS, heading, row, summary, textbook, total_row
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
@@ -18,6 +18,8 @@ def report_markdown(report: Report) -> str:
         lines += [table_row(tuple(map(escape, row(layer)))) for layer in report.layers]
         lines += [table_row(tuple(f"**{cell}**" if cell else "" for cell in total_row(report))), ""]
     lines += [f"- **{what}**: {escape(how_much)}" for what, how_much in summary(report)]
+    if memory := textbook(report):
+        lines += ["", *(f"- **{escape(what)}**: {escape(how_much)}" for what, how_much in memory)]
     return "\n".join(lines) + "\n"
 
 

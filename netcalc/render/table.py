@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import COLUMNS, heading, row, summary, total_row
+from netcalc.render.figures import COLUMNS, heading, row, summary, textbook, total_row
 
 _WORDS = ("name", "type")
 _NARROWEST = 6
@@ -41,7 +42,17 @@ def report_table(report: Report) -> RenderableType:
         )
     for layer in report.layers:
         table.add_row(*map(Text, row(layer)))
-    figures = summary(report)
+    parts: list[RenderableType] = [Text(heading(report), style="bold")]
+    if report.layers:
+        parts.append(_AtLeast(table, narrowest))
+    parts.append(_pairs(summary(report)))
+    if memory := textbook(report):
+        parts += [Text(), _pairs(memory)]
+    return Group(*parts)
+
+
+def _pairs(figures: Sequence[tuple[str, str]]) -> _AtLeast:
+    """Return totals, a label and a figure a row, in columns that cut no word."""
     labels = max(len(what) for what, _ in figures)
     totals = Table.grid(padding=(0, 2))
     totals.add_column(no_wrap=True, min_width=labels)
@@ -49,10 +60,7 @@ def report_table(report: Report) -> RenderableType:
     for what, how_much in figures:
         totals.add_row(Text(what, style="bold"), Text(how_much))
     longest = max(len(word) for _, how_much in figures for word in how_much.split())
-    parts: list[RenderableType] = [Text(heading(report), style="bold")]
-    if report.layers:
-        parts.append(_AtLeast(table, narrowest))
-    return Group(*parts, _AtLeast(totals, labels + 2 + longest))
+    return _AtLeast(totals, labels + 2 + longest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import COLUMNS, IS_TEXT, heading, row, summary, total_row
+from netcalc.render.figures import COLUMNS, IS_TEXT, heading, row, summary, textbook, total_row
 
 
 def report_text(report: Report) -> str:
@@ -17,6 +17,8 @@ def report_text(report: Report) -> str:
         rule = "─" * max(map(len, (head, *body, total)))
         lines += [f" {line}".rstrip() for line in (head, rule, *body, "", total, "")]
     lines += aligned(summary(report), (True, True), gap=2)
+    if memory := textbook(report):
+        lines += ["", *aligned(memory, (True, True), gap=2)]
     return "\n".join(lines) + "\n"
 
 
