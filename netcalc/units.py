@@ -28,6 +28,18 @@ def parse_count(value: object) -> int:
     return int(exact)
 
 
+def format_bytes(n: int) -> str:
+    """Return `267.9 MB` or `8 GB`: at most four digits, in powers of ten."""
+    unit, size = "B", 1
+    for larger in ("kB", "MB", "GB", "TB", "PB"):
+        if n < 999.95 * size:
+            break
+        unit, size = larger, 1000 * size
+    value = n / size
+    digits = 3 if value < 9.9995 else 2 if value < 99.995 else 1
+    return f"{f'{value:.{digits}f}'.rstrip('0').rstrip('.')} {unit}"
+
+
 def format_shape(shape: tuple[int, ...]) -> str:
     """Return `61×61×96`: one sample, channels last."""
     return "×".join(map(str, shape))

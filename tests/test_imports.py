@@ -45,6 +45,7 @@ def imported_by(code: str, *args: str) -> list[object]:
         *[["analyze", "configs/lenet5.yaml", "-f", format] for format in ("json", "csv", "markdown")],
         ["check", "configs/lenet5.yaml", "configs/lecture/stride2.yaml"],
         *[["check", "configs/lenet5.yaml", "-f", format] for format in ("json", "concise")],
+        ["compare-tools", "configs/lenet5.yaml"],
         ["--help"],
         ["--version"],
         *[[name, "--help"] for name in ("analyze", "check", "train", "evaluate", "predict")],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netcalc.units import COUNT_UNITS, format_shape, parse_count, plural
+from netcalc.units import COUNT_UNITS, format_bytes, format_shape, parse_count, plural
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,15 @@ def test_shapes_and_plurals():
 
 def test_a_whole_float_is_a_count():
     assert parse_count(1e6) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"), (1, "1 B"), (999, "999 B"), (1000, "1 kB"), (1024, "1.024 kB"), (5_249_600, "5.25 MB"),
+        (2_624_800, "2.625 MB"), (267_882_912, "267.9 MB"), (999_949, "999.9 kB"), (999_950, "1 MB"),
+        (9_999_600, "10 MB"), (8 * 10**9, "8 GB"), (80 * 10**9, "80 GB"), (10**15, "1 PB"), (10**19, "10000 PB"),
+    ],
+)  # fmt: skip
+def test_bytes_are_shown_in_powers_of_ten(count: int, text: str) -> None:
+    assert format_bytes(count) == text

@@ -23,6 +23,7 @@ from netcalc.analysis.cost import (
     padding_exact_macs,
 )
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
+from netcalc.analysis.textbook import TextbookMemory, textbook_memory
 from netcalc.analysis.training import training_macs
 from netcalc.diagnostics import Diagnostic, Severity
 from netcalc.graph import Graph, Node
@@ -112,6 +113,9 @@ class Totals:
     macs: Macs
     flops: Forward
     activations: Activations
+    textbook: Annotated[
+        TextbookMemory | None, Field(description="memory by the lecture's rule; null unless asked for")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +183,11 @@ class Report:
         return plain
 
 
-def analyze_graph(graph: Graph, batch: int = 1) -> Report:
-    """Return the report of a graph; what follows a node that does not fit is reported as unknown."""
+def analyze_graph(graph: Graph, batch: int = 1, *, textbook: bool = False) -> Report:
+    """Return the report of a graph; what follows a node that does not fit is reported as unknown.
+
+    `textbook` asks for the memory by the lecture's rule as well.
+    """
     nodes = tuple(graph.nodes.values())
     known = [(node, node.facts) for node in nodes if node.facts is not None]
     complete = len(known) == len(nodes)
@@ -196,6 +203,12 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
     def outputs_of(*kinds: str) -> int | None:
         return inference(lambda facts: facts.output.size if has_kernel(facts, *kinds) else 0)
 
+    activations = Activations(
+        outputs_of("conv"),
+        outputs_of("conv", "gemm", "scan"),
+        inference(lambda facts: facts.output.size),
+    )
+    held = total(lambda node, facts: count_params(node, facts).total)
     totals = Totals(
         params=Params(
             total(lambda node, facts: count_params(node, facts).trainable),
@@ -208,11 +221,8 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
             total(lambda node, _: training[node.name]),
         ),
         flops=Forward(inference(forward_flops)),
-        activations=Activations(
-            outputs_of("conv"),
-            outputs_of("conv", "gemm", "scan"),
-            inference(lambda facts: facts.output.size),
-        ),
+        activations=activations,
+        textbook=textbook_memory(held, activations.weighted_output_elements) if textbook else None,
     )
     return Report(
         format=FORMAT,
@@ -233,7 +243,8 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
 def failed_report(diagnostics: Iterable[Diagnostic], batch: int = 1) -> Report:
     """Return the report of a spec that makes no graph: every figure unknown, the diagnostics say why."""
     unknown = Forward(None)
-    totals = Totals(Params(None, None, None), Macs(None, None, None), unknown, Activations(None, None, None))
+    activations = Activations(None, None, None)
+    totals = Totals(Params(None, None, None), Macs(None, None, None), unknown, activations, None)
     return Report(FORMAT, None, (), (), batch, totals, (), _diagnostics(diagnostics), complete=False)
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 from netcalc.analysis.setup import Setup
 from netcalc.graph import Graph, Node
 from netcalc.layers.base import Kernel
-from netcalc.lean import lean_form, survives_remat
+from netcalc.lean import lean_form
 
 Role = Literal["argument", "activation", "gradient", "weight_gradient", "copy"]
 Phase = Literal["forward", "backward", "update"]

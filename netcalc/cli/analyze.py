@@ -30,6 +30,12 @@ class ReportFormat(StrEnum):
     markdown = "markdown"
 
 
+class MemoryRule(StrEnum):
+    """A rule by which memory is estimated."""
+
+    textbook = "textbook"
+
+
 def analyze(
     spec: SpecArgument,
     format: Annotated[ReportFormat, typer.Option("--format", "-f", help="How to write the report.")] = (
@@ -50,6 +56,9 @@ def analyze(
     ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Turn the order of rows around.")] = False,
     top: Annotated[int | None, typer.Option(min=1, help="Show the first rows only.")] = None,
+    rule: Annotated[
+        MemoryRule | None, typer.Option(help="Add the memory by the lecture's rule, and how many copies fit 8 GB.")
+    ] = None,
     set: SetOption = None,
     root: RootOption = None,
 ) -> None:
@@ -71,7 +80,7 @@ def analyze(
         if format is ReportFormat.json:
             _write(failed_report(error.diagnostics, batch), format, view, output)
         raise typer.Exit(1) from None
-    _write(analyze_graph(graph, batch), format, view, output)
+    _write(analyze_graph(graph, batch, textbook=rule is MemoryRule.textbook), format, view, output)
     if graph.diagnostics:
         print_diagnostics(graph.diagnostics)
         raise typer.Exit(1)

@@ -28,7 +28,9 @@ class _Elementwise(Layer):
     def infer(self, *inputs: TensorType) -> Inferred:
         """Same shape; a fixed number of FLOPs per element."""
         (x,) = inputs
-        return Inferred(TensorType(x.shape), kernels=(_per_element(x, self.flops, self.transcendentals, self.saves),))
+        return Inferred(
+            TensorType(x.shape), kernels=(_per_element(x, self.flops, self.transcendentals, self.saves),)
+        )
 
 
 class Relu(_Elementwise):
@@ -241,9 +243,7 @@ class LogSoftmax(Layer):
         """Same shape; exp, sum and subtraction for each element, a logarithm for each position."""
         (x,) = inputs
         positions = x.size // x.channels
-        kernel = Kernel(
-            "reduce", flops=3 * x.size + positions, transcendentals=x.size + positions, saves="output"
-        )
+        kernel = Kernel("reduce", flops=3 * x.size + positions, transcendentals=x.size + positions, saves="output")
         return Inferred(TensorType(x.shape), kernels=(kernel,))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netcalc.analysis.report import NamedTensor, Report
-from netcalc.units import format_shape
+from netcalc.units import format_bytes, format_shape
 
 UNKNOWN = "?"
 
@@ -43,6 +43,28 @@ def summary(report: Report) -> list[tuple[str, str]]:
     if not report.complete:
         lines.append(("incomplete", "figures marked ? are unknown; the errors say why"))
     return lines
+
+
+def textbook(report: Report) -> list[tuple[str, str]]:
+    """Return the memory by the lecture's rule as pairs of what and how much; nothing where it was not asked for."""
+    rule = report.totals.textbook
+    if rule is None:
+        return []
+    beside = number(rule.copies_beside_params)
+    return [
+        ("by the textbook", "4 bytes a value, one sample; a lower bound"),
+        ("parameters", _bytes(rule.params_bytes)),
+        ("activations", f"{_bytes(rule.activation_bytes)}, outputs of weighted layers"),
+        ("with gradients", f"{_bytes(rule.training_activation_bytes)}, twice the activations"),
+        (
+            f"copies in {format_bytes(rule.memory_bytes)}",
+            f"{number(rule.copies)}, parameters left out; {beside} beside one set of parameters",
+        ),
+    ]
+
+
+def _bytes(value: int | None) -> str:
+    return UNKNOWN if value is None else f"{format_bytes(value)} ({value:,} bytes)"
 
 
 def _params(report: Report) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from netcalc.analysis.report import Report
-from netcalc.render.figures import heading, summary
+from netcalc.render.figures import heading, summary, textbook
 from netcalc.render.view import WHOLE, View, grid
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
@@ -11,22 +13,26 @@ _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 def report_markdown(report: Report, view: View = WHOLE) -> str:
     """Return the report as a heading, a table of its rows, and a list of totals."""
-    lines = [f"### {_escape(heading(report))}", ""]
+    lines = [f"### {escape(heading(report))}", ""]
     if report.layers:
         cells = grid(report, view)
         sides = (":--" if column.kind.is_word else "--:" for column in cells.columns)
-        lines += [_row(cells.head), f"|{'|'.join(sides)}|"]
-        lines += [_row(tuple(map(_escape, row))) for row in cells.body]
+        lines += [table_row(cells.head), f"|{'|'.join(sides)}|"]
+        lines += [table_row(tuple(map(escape, row))) for row in cells.body]
         if any(cells.total):
-            lines.append(_row(tuple(f"**{cell}**" if cell else "" for cell in cells.total)))
+            lines.append(table_row(tuple(f"**{cell}**" if cell else "" for cell in cells.total)))
         lines.append("")
-    lines += [f"- **{what}**: {_escape(how_much)}" for what, how_much in summary(report)]
+    lines += [f"- **{what}**: {escape(how_much)}" for what, how_much in summary(report)]
+    if memory := textbook(report):
+        lines += ["", *(f"- **{escape(what)}**: {escape(how_much)}" for what, how_much in memory)]
     return "\n".join(lines) + "\n"
 
 
-def _row(cells: tuple[str, ...]) -> str:
+def table_row(cells: Iterable[str]) -> str:
+    """Return a row of a table."""
     return "| " + " | ".join(cells) + " |"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return the text with what Markdown would read as markup escaped."""
     return text.translate(_SPECIAL)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import heading, summary
+from netcalc.render.figures import heading, summary, textbook
 from netcalc.render.view import WHOLE, Grid, View, grid
 
 _NARROWEST = 6
@@ -27,7 +27,17 @@ def report_table(report: Report, view: View = WHOLE) -> RenderableType:
     Figures are never cut: on a narrow terminal words fold first, then the columns are set in parts below each
     other, each with the rows' names, and only where that is still too wide lines run over the edge.
     """
-    figures = summary(report)
+    parts: list[RenderableType] = [Text(heading(report), style="bold")]
+    if report.layers:
+        parts.append(_Rows(grid(report, view)))
+    parts.append(_pairs(summary(report)))
+    if memory := textbook(report):
+        parts += [Text(), _pairs(memory)]
+    return Group(*parts)
+
+
+def _pairs(figures: Sequence[tuple[str, str]]) -> _AtLeast:
+    """Return totals, a label and a figure a row, in columns that cut no word."""
     labels = max(len(what) for what, _ in figures)
     totals = Table.grid(padding=(0, 2))
     totals.add_column(no_wrap=True, min_width=labels)
@@ -35,10 +45,7 @@ def report_table(report: Report, view: View = WHOLE) -> RenderableType:
     for what, how_much in figures:
         totals.add_row(Text(what, style="bold"), Text(how_much))
     longest = max(len(word) for _, how_much in figures for word in how_much.split())
-    parts: list[RenderableType] = [Text(heading(report), style="bold")]
-    if report.layers:
-        parts.append(_Rows(grid(report, view)))
-    return Group(*parts, _AtLeast(totals, labels + 2 + longest))
+    return _AtLeast(totals, labels + 2 + longest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import heading, summary
+from netcalc.render.figures import heading, summary, textbook
 from netcalc.render.view import WHOLE, View, grid
 
 
@@ -15,15 +15,18 @@ def report_text(report: Report, view: View = WHOLE) -> str:
     if report.layers:
         cells = grid(report, view)
         left = [column.kind.is_word for column in cells.columns]
-        head, *body, total = _aligned([cells.head, *cells.body, cells.total], left, gap=3)
+        head, *body, total = aligned([cells.head, *cells.body, cells.total], left, gap=3)
         rule = "─" * max(map(len, (head, *body, total)))
         foot = (total, "") if total else ()
         lines += [f" {line}".rstrip() for line in (head, rule, *body, "", *foot)]
-    lines += _aligned(summary(report), (True, True), gap=2)
+    lines += aligned(summary(report), (True, True), gap=2)
+    if memory := textbook(report):
+        lines += ["", *aligned(memory, (True, True), gap=2)]
     return "\n".join(lines) + "\n"
 
 
-def _aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], *, gap: int) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], *, gap: int) -> list[str]:
+    """Return one line a row, its cells as wide as their column, words flush left and figures flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         (" " * gap)

@@ -12,8 +12,9 @@ import jsonschema
 import pytest
 import yaml
 
-from netcalc.analysis.report import failed_report, report_schema
+from netcalc.analysis.report import analyze_graph, failed_report, report_schema
 from netcalc.diagnostics import SpecError
+from netcalc.graph import build
 from netcalc.render.data import report_json
 from netcalc.spec.load import parse_spec
 from tests.analysis.networks import MISFIT, NESTED, TWO_INPUTS, report_of
@@ -26,11 +27,15 @@ KEYS = {
     "": {"format", "name", "inputs", "outputs", "batch", "totals", "layers", "diagnostics", "complete"},
     "inputs[]": {"name", *TENSOR},
     "outputs[]": {"name", *TENSOR},
-    "totals": {"params", "macs", "flops", "activations"},
+    "totals": {"params", "macs", "flops", "activations", "textbook"},
     "totals.params": PARAMS,
     "totals.macs": MACS,
     "totals.flops": {"forward"},
     "totals.activations": {"conv_output_elements", "weighted_output_elements", "node_output_elements"},
+    "totals.textbook": {
+        "params_bytes", "activation_bytes", "training_activation_bytes", "memory_bytes", "copies",
+        "copies_beside_params",
+    },
     "layers[]": {
         "name", "type", "path", "source", "inputs", "output", "params", "macs", "flops",
         "receptive_field", "shares", "train_only",
@@ -95,7 +100,8 @@ def test_keys_are_exactly_those_of_the_contract(text: str) -> None:
 
 
 def test_the_contract_is_walked_whole() -> None:
-    assert set(KEYS) == keys_of(as_data(MISFIT)).keys()
+    report = analyze_graph(build(parse_spec(MISFIT, "spec.yaml")), textbook=True)
+    assert set(KEYS) == keys_of(json.loads(report_json(report))).keys()
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -189,6 +195,7 @@ def test_an_error_of_shape_leaves_what_follows_unknown() -> None:
         "macs": dict.fromkeys(MACS),
         "flops": {"forward": None},
         "activations": dict.fromkeys(KEYS["totals.activations"]),
+        "textbook": None,
     }
     assert data["outputs"] == [
         {"name": "conv1", "shape": [6, 6, 8], "dtype": "float32"},

@@ -9,17 +9,17 @@ from netcalc.compiler.network import compile_graph
 from netcalc.graph import build_complete
 from netcalc.spec.load import parse_spec
 
-TAIL = "flatten, dense: 3]"
+CONV, TAIL = "{conv: {filters: 4, kernel: 3}}", "flatten, dense: 3]"
 NETWORKS = {
-    "relu before a pool": f"input: [9, 8, 3]\nlayers: [{{conv: {{filters: 4, kernel: 3}}}}, relu, max_pool: 2, {TAIL}",
+    "relu before a pool": f"input: [9, 8, 3]\nlayers: [{CONV}, relu, max_pool: 2, {TAIL}",
     "overlapping windows": (
         f"input: [9, 8, 3]\nlayers: [relu, {{max_pool: {{kernel: 3, stride: 2, padding: 1}}}}, {TAIL}"
     ),
     "windows with gaps": f"input: [9, 8, 3]\nlayers: [{{max_pool: {{kernel: 2, stride: 3}}}}, relu, {TAIL}",
     "ceil rounding": (f"input: [8, 9, 3]\nlayers: [{{max_pool: {{kernel: 3, stride: 2, rounding: ceil}}}}, {TAIL}"),
-    "one axis": f"input: [17, 3]\nlayers: [{{conv: {{filters: 4, kernel: 3}}}}, relu, max_pool: 4, {TAIL}",
+    "one axis": f"input: [17, 3]\nlayers: [{CONV}, relu, max_pool: 4, {TAIL}",
     "three axes": f"input: [5, 6, 7, 2]\nlayers: [relu, max_pool: [1, 2, 3], {TAIL}",
-    "tanh and sigmoid": "input: [8, 8, 3]\nlayers: [{conv: {filters: 4, kernel: 3}}, tanh, flatten, dense: 5, sigmoid, dense: 3]",
+    "tanh and sigmoid": f"input: [8, 8, 3]\nlayers: [{CONV}, tanh, flatten, dense: 5, sigmoid, dense: 3]",
     "a relu that two read": (
         "input: [8, 8, 3]\nlayers: [{conv: {filters: 4, kernel: 3}}, {relu: , name: r}, {max_pool: 3, name: p},"
         " {max_pool: {kernel: 3}, name: q, from: r}, {add: , from: [p, q]}, flatten, dense: 3]"

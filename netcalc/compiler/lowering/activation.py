@@ -14,7 +14,6 @@ from netcalc.compiler.lowering.signature import Arrays, Lowering
 from netcalc.graph import Node
 from netcalc.layers.activation import Celu, Elu, Gelu, LeakyRelu, Maxout
 
-
 Function = Callable[[jax.Array], jax.Array]
 
 
