@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import pairwise
 
 COUNT_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 DECIMAL_BYTE_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -37,7 +38,7 @@ def format_bytes(size_bytes: int, units: Mapping[str, int] = DECIMAL_BYTE_UNITS)
     Two digits after the point below 100, one from there on; what is below the second unit is exact.
     """
     scale = list(units.items())
-    for (unit, factor), (_, larger) in zip(scale, scale[1:], strict=False):
+    for (unit, factor), (_, larger) in pairwise(scale):
         shown, rounded = _three_digits(size_bytes, factor)
         if rounded * factor < larger:  # what rounds up to the next unit is written in that one
             return f"{size_bytes:,} {unit}" if factor == 1 else f"{shown} {unit}"
@@ -69,7 +70,7 @@ def _three_digits(size_bytes: int, factor: int) -> tuple[str, Decimal]:
 
 
 def _parse(value: object, units: Mapping[str, int], form: str, whole: str) -> int:
-    """Return the integer that a number with one of the units stands for; raises ValueError with what it should be."""
+    """Return the integer that a number with one of the units stands for; raises ValueError."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     if isinstance(value, float) and value.is_integer() and value >= 0:  # 1e6

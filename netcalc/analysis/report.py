@@ -22,8 +22,9 @@ from netcalc.analysis.cost import (
     has_kernel,
     padding_exact_macs,
 )
+from netcalc.analysis.optimizers import OPTIMIZERS
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
-from netcalc.analysis.training import training_macs
+from netcalc.analysis.training import training_flops, training_macs
 from netcalc.diagnostics import Diagnostic, Severity
 from netcalc.graph import Graph, Node
 from netcalc.layers.base import Inferred, TensorType
@@ -60,10 +61,13 @@ class Params:
 
 
 @dataclass(frozen=True, slots=True)
-class Forward:
-    """A figure for the forward pass of one sample at inference."""
+class Flops:
+    """Floating-point operations for one sample: 2·MACs + elementwise work."""
 
-    forward: Unknown
+    forward: Annotated[int | None, Field(description="the forward pass at inference")]
+    training: Annotated[
+        int | None, Field(description="forward as in training, and backward; no optimizer's update")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +109,23 @@ class Activations:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """The optimizer's update of all trained parameters, once a step whatever the batch."""
+
+    optimizer: Annotated[str, Field(description="as the spec's `train:` section names it")]
+    flops: Annotated[int | None, Field(description="of the update rule, gradients not included")]
+    slot_elements: Annotated[int | None, Field(description="values that the optimizer keeps from step to step")]
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over the network."""
 
     params: Params
     macs: Macs
-    flops: Forward
+    flops: Flops
     activations: Activations
+    update: Annotated[Update | None, Field(description="null where the spec has no `train:` section")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +149,7 @@ class LayerReport:
     output: Tensor | None
     params: Params
     macs: Macs
-    flops: Forward
+    flops: Flops
     receptive_field: Annotated[
         Reach | None,
         Field(description="null for several inputs, for none with positions, and where positions are rearranged"),
@@ -184,7 +198,7 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
     nodes = tuple(graph.nodes.values())
     known = [(node, node.facts) for node in nodes if node.facts is not None]
     complete = len(known) == len(nodes)
-    training = training_macs(graph)
+    macs, flops = training_macs(graph), training_flops(graph)
     reaches = receptive_fields(graph)
 
     def total(figure: Callable[[Node, Inferred], int]) -> int | None:
@@ -196,23 +210,25 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
     def outputs_of(*kinds: str) -> int | None:
         return inference(lambda facts: facts.output.size if has_kernel(facts, *kinds) else 0)
 
+    trained = total(lambda node, facts: count_params(node, facts).trainable)
     totals = Totals(
         params=Params(
-            total(lambda node, facts: count_params(node, facts).trainable),
+            trained,
             total(lambda node, facts: count_params(node, facts).frozen),
             total(lambda node, facts: count_params(node, facts).state),
         ),
         macs=Macs(
             inference(forward_macs),
             inference(padding_exact_macs),
-            total(lambda node, _: training[node.name]),
+            total(lambda node, _: macs[node.name]),
         ),
-        flops=Forward(inference(forward_flops)),
+        flops=Flops(inference(forward_flops), total(lambda node, _: flops[node.name])),
         activations=Activations(
             outputs_of("conv"),
             outputs_of("conv", "gemm", "scan"),
             inference(lambda facts: facts.output.size),
         ),
+        update=_update(graph, trained),
     )
     return Report(
         format=FORMAT,
@@ -222,7 +238,12 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
         batch=batch,
         totals=totals,
         layers=tuple(
-            _layer(node, training.get(node.name), _reach(reaches.get(node.name)), node.name in graph.train_only)
+            _layer(
+                node,
+                (macs.get(node.name), flops.get(node.name)),
+                _reach(reaches.get(node.name)),
+                node.name in graph.train_only,
+            )
             for node in nodes
         ),
         diagnostics=_diagnostics(graph.diagnostics),
@@ -232,8 +253,8 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
 
 def failed_report(diagnostics: Iterable[Diagnostic], batch: int = 1) -> Report:
     """Return the report of a spec that makes no graph: every figure unknown, the diagnostics say why."""
-    unknown = Forward(None)
-    totals = Totals(Params(None, None, None), Macs(None, None, None), unknown, Activations(None, None, None))
+    macs, flops, activations = Macs(None, None, None), Flops(None, None), Activations(None, None, None)
+    totals = Totals(Params(None, None, None), macs, flops, activations, update=None)
     return Report(FORMAT, None, (), (), batch, totals, (), _diagnostics(diagnostics), complete=False)
 
 
@@ -262,8 +283,22 @@ def _output(node: Node) -> NamedTensor:
     return NamedTensor(node.name, node.facts.output.shape, node.facts.output.dtype)
 
 
-def _layer(node: Node, training: int | None, reach: Reach | None, train_only: bool) -> LayerReport:
+def _update(graph: Graph, trained: int | None) -> Update | None:
+    if graph.spec.train is None:
+        return None
+    name = graph.spec.train.optimizer.kind
+    cost = OPTIMIZERS[name]
+    if trained is None:
+        return Update(name, None, None)
+    return Update(name, cost.flops * trained, cost.slots * trained)
+
+
+def _layer(
+    node: Node, training: tuple[int | None, int | None], reach: Reach | None, train_only: bool
+) -> LayerReport:
+    """Return the row of a node; `training` are its MACs and FLOPs in training."""
     facts = node.facts
+    training_macs, training_flops = training
     span = node.spec.span
     count = None if facts is None else count_params(node, facts)
     return LayerReport(
@@ -276,8 +311,8 @@ def _layer(node: Node, training: int | None, reach: Reach | None, train_only: bo
         params=_params(count),
         macs=Macs(None, None, None)
         if facts is None
-        else Macs(forward_macs(facts), padding_exact_macs(facts), training),
-        flops=Forward(None if facts is None else forward_flops(facts)),
+        else Macs(forward_macs(facts), padding_exact_macs(facts), training_macs),
+        flops=Flops(None if facts is None else forward_flops(facts), training_flops),
         receptive_field=reach,
         shares=node.spec.share,
         train_only=train_only,

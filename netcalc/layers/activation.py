@@ -101,7 +101,8 @@ class Maxout(Layer):
         (x,) = inputs
         require_divisor("pieces", self.pieces, (x.channels, "input channels"))
         output = TensorType((*x.sides, x.channels // self.pieces))
-        return Inferred(output, kernels=(Kernel("reduce", flops=x.size),))
+        # Backward, the gradient of an output goes to one of its pieces.
+        return Inferred(output, kernels=(Kernel("reduce", flops=x.size, backward_flops=output.size),))
 
 
 class HardSigmoid(_Elementwise):

@@ -80,11 +80,12 @@ class StateSpec:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One operation of the compiled layer, for one sample in inference, as cost analyses see it.
+    """One operation of the compiled layer, for one sample, as cost analyses see it.
 
     `macs` counts multiplies of convolutions and matrix products, `padding_macs` how many of them fall on padding;
     `flops` the elementwise work beside them; `transcendentals` how many of those flops are exp, tanh and the like,
-    each counted as one.
+    each counted as one. All are forward at inference. `training_flops` is the elementwise work of the forward pass
+    in training where it differs, `backward_flops` that of the backward pass where it is not as much as forward.
     """
 
     kind: Literal["conv", "gemm", "reduce", "window", "elementwise", "move", "scan"]
@@ -92,6 +93,13 @@ class Kernel:
     flops: int = 0
     transcendentals: int = 0
     padding_macs: int = 0
+    training_flops: int | None = None
+    backward_flops: int | None = None
+
+    @property
+    def forward_training_flops(self) -> int:
+        """Elementwise FLOPs of the forward pass in training."""
+        return self.flops if self.training_flops is None else self.training_flops
 
 
 @dataclass(frozen=True, slots=True)

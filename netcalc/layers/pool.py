@@ -31,6 +31,9 @@ class _Pool(Layer):
     padding: Padding = Field(default="valid", description="border around the input")
     rounding: Rounding = Field(default="floor", description="whether a last partial window counts")
 
+    selects: ClassVar[bool] = True
+    """Whether training takes one element of a window, so that its gradient goes to that one alone."""
+
     def infer(self, *inputs: TensorType) -> Inferred:
         """Output sides by eq. 2; k² operations per output."""
         (x,) = inputs
@@ -45,7 +48,8 @@ class _Pool(Layer):
         _check_padding(window)
         output = TensorType((*(axis.output for axis in window), x.channels))
         taps = math.prod(axis.size for axis in window)
-        return Inferred(output, kernels=(Kernel("window", flops=output.size * taps),), window=window)
+        kernel = Kernel("window", flops=output.size * taps, backward_flops=output.size if self.selects else None)
+        return Inferred(output, kernels=(kernel,), window=window)
 
 
 class MaxPool(_Pool):
@@ -58,6 +62,7 @@ class AvgPool(_Pool):
     """The mean of each window."""
 
     kind: ClassVar[str] = "avg_pool"
+    selects: ClassVar[bool] = False
 
     count_include_pad: Flag = Field(default=True, description="whether padding counts as zeros in the mean")
 
@@ -117,6 +122,9 @@ class _GlobalPool(Layer):
 
     keepdims: Flag = Field(default=False, description="keep the spatial axes with length 1")
 
+    selects: ClassVar[bool] = False
+    """Whether the output is one element of the input, so that the gradient goes to that one alone."""
+
     def infer(self, *inputs: TensorType) -> Inferred:
         """One output per channel, one FLOP per input."""
         (x,) = inputs
@@ -124,7 +132,7 @@ class _GlobalPool(Layer):
         sides = (1,) * len(x.sides) if self.keepdims else ()
         return Inferred(
             TensorType((*sides, x.channels)),
-            kernels=(Kernel("reduce", flops=x.size),),
+            kernels=(Kernel("reduce", flops=x.size, backward_flops=x.channels if self.selects else None),),
             window=tuple(WindowAxis(side, 1, side, 1, (0, 0), 1) for side in x.sides),
         )
 
@@ -139,6 +147,7 @@ class GlobalMaxPool(_GlobalPool):
     """The largest value of each channel over all positions."""
 
     kind: ClassVar[str] = "global_max_pool"
+    selects: ClassVar[bool] = True
 
 
 def _check_padding(window: tuple[WindowAxis, ...]) -> None:

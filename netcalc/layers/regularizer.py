@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from netcalc.layers.base import Inferred, Layer, TensorType, require_spatial
+from netcalc.layers.base import Inferred, Kernel, Layer, TensorType, require_spatial
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 """A probability to drop; what is kept is divided by one minus it."""
@@ -24,9 +24,9 @@ class Dropout(Layer):
     rate: Rate = Field(default=0.5, description="probability to drop a unit")
 
     def infer(self, *inputs: TensorType) -> Inferred:
-        """Same shape, nothing to do at inference."""
+        """Same shape; nothing to do at inference, 2 FLOPs per element in training."""
         (x,) = inputs
-        return Inferred(TensorType(x.shape))
+        return Inferred(TensorType(x.shape), kernels=_masked(x, self.rate))
 
 
 class SpatialDropout(Layer):
@@ -41,10 +41,10 @@ class SpatialDropout(Layer):
     rate: Rate = Field(default=0.5, description="probability to drop a channel")
 
     def infer(self, *inputs: TensorType) -> Inferred:
-        """Same shape, nothing to do at inference."""
+        """Same shape; nothing to do at inference, 2 FLOPs per element in training."""
         (x,) = inputs
         require_spatial(x, "spatial dropout")
-        return Inferred(TensorType(x.shape))
+        return Inferred(TensorType(x.shape), kernels=_masked(x, self.rate))
 
 
 class DropPath(Layer):
@@ -60,6 +60,11 @@ class DropPath(Layer):
     rate: Rate = Field(description="probability to drop a sample")
 
     def infer(self, *inputs: TensorType) -> Inferred:
-        """Same shape, nothing to do at inference."""
+        """Same shape; nothing to do at inference, 2 FLOPs per element in training."""
         (x,) = inputs
-        return Inferred(TensorType(x.shape))
+        return Inferred(TensorType(x.shape), kernels=_masked(x, self.rate))
+
+
+def _masked(x: TensorType, rate: float) -> tuple[Kernel, ...]:
+    """Return a kernel that masks and scales each element in training; drawing the mask is not counted."""
+    return (Kernel("elementwise", training_flops=2 * x.size),) if rate else ()

@@ -12,7 +12,7 @@ from netcalc.analysis.report import DiagnosticReport, Report
 _FIELDS = (
     "name", "type", "path", "file", "line", "inputs", "output", "dtype",
     "params_trainable", "params_frozen", "params_state", "macs_forward", "flops_forward", "macs_padding_exact",
-    "macs_training",
+    "macs_training", "flops_training",
 )  # fmt: skip
 
 
@@ -30,10 +30,9 @@ def report_csv(report: Report) -> str:
         output = ("", "") if layer.output is None else ("x".join(map(str, layer.output.shape)), layer.output.dtype)
         place = (layer.name, layer.type, layer.path, layer.source.file, layer.source.line, " ".join(layer.inputs))
         params = (layer.params.trainable, layer.params.frozen, layer.params.state)
-        macs = layer.macs
-        writer.writerow(
-            (*place, *output, *params, macs.forward, layer.flops.forward, macs.padding_exact, macs.training)
-        )
+        macs, flops = layer.macs, layer.flops
+        costs = (macs.forward, flops.forward, macs.padding_exact, macs.training, flops.training)
+        writer.writerow((*place, *output, *params, *costs))
     return text.getvalue()
 
 

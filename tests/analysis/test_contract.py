@@ -26,10 +26,11 @@ KEYS = {
     "": {"format", "name", "inputs", "outputs", "batch", "totals", "layers", "diagnostics", "complete"},
     "inputs[]": {"name", *TENSOR},
     "outputs[]": {"name", *TENSOR},
-    "totals": {"params", "macs", "flops", "activations"},
+    "totals": {"params", "macs", "flops", "activations", "update"},
     "totals.params": PARAMS,
     "totals.macs": MACS,
-    "totals.flops": {"forward"},
+    "totals.flops": {"forward", "training"},
+    "totals.update": {"optimizer", "flops", "slot_elements"},
     "totals.activations": {"conv_output_elements", "weighted_output_elements", "node_output_elements"},
     "layers[]": {
         "name", "type", "path", "source", "inputs", "output", "params", "macs", "flops",
@@ -41,7 +42,7 @@ KEYS = {
     "layers[].output": TENSOR,
     "layers[].params": PARAMS,
     "layers[].macs": MACS,
-    "layers[].flops": {"forward"},
+    "layers[].flops": {"forward", "training"},
     "diagnostics[]": {
         "code", "severity", "message", "help", "file", "line", "column", "end_line", "end_column",
     },
@@ -95,7 +96,8 @@ def test_keys_are_exactly_those_of_the_contract(text: str) -> None:
 
 
 def test_the_contract_is_walked_whole() -> None:
-    assert set(KEYS) == keys_of(as_data(MISFIT)).keys()
+    trained = (ROOT / "configs" / "lenet5.yaml").read_text(encoding="utf-8")
+    assert set(KEYS) == keys_of(as_data(MISFIT)).keys() | keys_of(as_data(trained)).keys()
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -182,13 +184,14 @@ def test_an_error_of_shape_leaves_what_follows_unknown() -> None:
         assert layer["output"] is None
         assert layer["params"] == {"trainable": None, "frozen": None, "state": None}
         assert layer["macs"] == dict.fromkeys(MACS)
-        assert layer["flops"] == {"forward": None}
+        assert layer["flops"] == {"forward": None, "training": None}
     assert after["inputs"] == ["wrong"]
     assert data["totals"] == {
         "params": {"trainable": None, "frozen": None, "state": None},
         "macs": dict.fromkeys(MACS),
-        "flops": {"forward": None},
+        "flops": {"forward": None, "training": None},
         "activations": dict.fromkeys(KEYS["totals.activations"]),
+        "update": None,
     }
     assert data["outputs"] == [
         {"name": "conv1", "shape": [6, 6, 8], "dtype": "float32"},
