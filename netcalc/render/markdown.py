@@ -10,12 +10,12 @@ _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 def report_markdown(report: Report) -> str:
     """Return the report as a heading, a table with one row a node, and a list of totals."""
-    lines = [f"### {_escape(heading(report))}", ""]
+    lines = [f"### {escape(heading(report))}", ""]
     if report.layers:
         lines += [_row(COLUMNS), "|:--|:--|--:|--:|--:|"]
-        lines += [_row(tuple(map(_escape, row(layer)))) for layer in report.layers]
+        lines += [_row(tuple(map(escape, row(layer)))) for layer in report.layers]
         lines += [_row(tuple(f"**{cell}**" if cell else "" for cell in total_row(report))), ""]
-    lines += [f"- **{what}**: {_escape(how_much)}" for what, how_much in summary(report)]
+    lines += [f"- **{what}**: {escape(how_much)}" for what, how_much in summary(report)]
     return "\n".join(lines) + "\n"
 
 
@@ -23,5 +23,6 @@ def _row(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return the text as Markdown shows it literally."""
     return text.translate(_SPECIAL)

@@ -13,14 +13,15 @@ def report_text(report: Report) -> str:
     lines = [heading(report), ""]
     if report.layers:
         rows = [COLUMNS, *map(row, report.layers), total_row(report)]
-        head, *body, total = _aligned(rows, IS_TEXT, gap=3)
+        head, *body, total = aligned(rows, IS_TEXT, gap=3)
         rule = "─" * max(map(len, (head, *body, total)))
         lines += [f" {line}".rstrip() for line in (head, rule, *body, "", total, "")]
-    lines += _aligned(summary(report), (True, True), gap=2)
+    lines += aligned(summary(report), (True, True), gap=2)
     return "\n".join(lines) + "\n"
 
 
-def _aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], *, gap: int) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], *, gap: int) -> list[str]:
+    """Return lines of cells in columns, words flush left and figures flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         (" " * gap)
