@@ -25,7 +25,7 @@ from netcalc.analysis.devices import (
 )
 from netcalc.choice import LIST_AS_TUPLE, Fields
 from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError, did_you_mean
-from netcalc.spec.files import read_text
+from netcalc.spec.files import MAX_BASES, read_text
 from netcalc.spec.findings import Findings
 from netcalc.spec.source import YamlDict, YamlTree, locate, parse_yaml
 from netcalc.spec.validation import validate
@@ -133,6 +133,8 @@ class _Reader:
         self.tree, self.known, self.findings = tree, known, findings
         self.done: dict[str, Device | None] = {}
         self.under_way: list[str] = []
+        self.lengths: dict[str, int] = {}
+        """How many entries of the file stand behind one, each extending the next."""
 
     def device(self, key: str) -> Device | None:
         """Return the device of an entry, None where a finding says what is wrong with it."""
@@ -170,7 +172,14 @@ class _Reader:
             if name in self.under_way:
                 self.findings.report("NC018", f"`{key}` and `{name}` extend each other in a circle", span)
                 return None
-            return self.device(name)
+            # The limit is the same whether the chain is read from its near or its far end.
+            is_short = len(self.under_way) <= MAX_BASES
+            base = self.device(name) if is_short else None
+            self.lengths[key] = self.lengths.get(name, 0) + 1
+            if not is_short or self.lengths[key] > MAX_BASES:
+                self.findings.report("NC018", f"more than {MAX_BASES} devices extend each other", span)
+                return None
+            return base
         try:
             return find_device(name, self.known)
         except CannotRunError as error:
