@@ -24,7 +24,7 @@ from netcalc.analysis.cost import (
 )
 from netcalc.analysis.optimizers import OPTIMIZERS
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
-from netcalc.analysis.training import training_flops, training_macs
+from netcalc.analysis.training import TrainingCost, training_costs
 from netcalc.diagnostics import Diagnostic, Severity
 from netcalc.graph import Graph, Node
 from netcalc.layers.base import Inferred, TensorType
@@ -198,7 +198,7 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
     nodes = tuple(graph.nodes.values())
     known = [(node, node.facts) for node in nodes if node.facts is not None]
     complete = len(known) == len(nodes)
-    macs, flops = training_macs(graph), training_flops(graph)
+    training = training_costs(graph)
     reaches = receptive_fields(graph)
 
     def total(figure: Callable[[Node, Inferred], int]) -> int | None:
@@ -220,9 +220,9 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
         macs=Macs(
             inference(forward_macs),
             inference(padding_exact_macs),
-            total(lambda node, _: macs[node.name]),
+            total(lambda node, _: training[node.name].macs),
         ),
-        flops=Flops(inference(forward_flops), total(lambda node, _: flops[node.name])),
+        flops=Flops(inference(forward_flops), total(lambda node, _: training[node.name].flops)),
         activations=Activations(
             outputs_of("conv"),
             outputs_of("conv", "gemm", "scan"),
@@ -240,7 +240,7 @@ def analyze_graph(graph: Graph, batch: int = 1) -> Report:
         layers=tuple(
             _layer(
                 node,
-                (macs.get(node.name), flops.get(node.name)),
+                training.get(node.name),
                 _reach(reaches.get(node.name)),
                 node.name in graph.train_only,
             )
@@ -293,12 +293,8 @@ def _update(graph: Graph, trained: int | None) -> Update | None:
     return Update(name, cost.flops * trained, cost.slots * trained)
 
 
-def _layer(
-    node: Node, training: tuple[int | None, int | None], reach: Reach | None, train_only: bool
-) -> LayerReport:
-    """Return the row of a node; `training` are its MACs and FLOPs in training."""
+def _layer(node: Node, training: TrainingCost | None, reach: Reach | None, train_only: bool) -> LayerReport:
     facts = node.facts
-    training_macs, training_flops = training
     span = node.spec.span
     count = None if facts is None else count_params(node, facts)
     return LayerReport(
@@ -311,8 +307,8 @@ def _layer(
         params=_params(count),
         macs=Macs(None, None, None)
         if facts is None
-        else Macs(forward_macs(facts), padding_exact_macs(facts), training_macs),
-        flops=Flops(None if facts is None else forward_flops(facts), training_flops),
+        else Macs(forward_macs(facts), padding_exact_macs(facts), None if training is None else training.macs),
+        flops=Flops(None if facts is None else forward_flops(facts), None if training is None else training.flops),
         receptive_field=reach,
         shares=node.spec.share,
         train_only=train_only,

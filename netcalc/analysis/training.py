@@ -21,6 +21,19 @@ class Gradients:
     of_inputs: bool
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingCost:
+    """What one sample costs at a node, forward and backward.
+
+    Forward, weight gradient and input gradient take as many `macs` each; a recurrence needs the gradient of its own
+    state as well. `flops` are 2·MACs + elementwise work: forward as training does it, and backward where a gradient
+    is taken at all, as much as forward unless the layer says otherwise. The optimizer's update is not among them.
+    """
+
+    macs: int
+    flops: int
+
+
 def gradients(graph: Graph) -> Mapping[str, Gradients]:
     """Return which gradients are taken at every node."""
     needed = graph.needed_for(graph.outputs)
@@ -35,30 +48,19 @@ def gradients(graph: Graph) -> Mapping[str, Gradients]:
     return taken
 
 
-def training_macs(graph: Graph) -> Mapping[str, int]:
-    """Return the training MACs of every node with known facts, for one sample.
-
-    Forward, weight gradient and input gradient cost the same multiplies each. A recurrence needs the gradient of
-    its own state as well.
-    """
+def training_costs(graph: Graph) -> Mapping[str, TrainingCost]:
+    """Return what every node with known facts costs in training."""
     taken = gradients(graph)
     return {
-        node.name: _macs(node.facts, taken[node.name]) for node in graph.nodes.values() if node.facts is not None
-    }
-
-
-def training_flops(graph: Graph) -> Mapping[str, int]:
-    """Return the training FLOPs of every node with known facts, for one sample: 2·MACs + elementwise.
-
-    Elementwise work is forward as training does it, and backward where a gradient is taken at all: as much as
-    forward unless the layer says otherwise. The optimizer's update is not among them.
-    """
-    taken = gradients(graph)
-    return {
-        node.name: 2 * _macs(node.facts, taken[node.name]) + _elementwise(node, node.facts, taken[node.name])
+        node.name: _cost(node, node.facts, taken[node.name])
         for node in graph.nodes.values()
         if node.facts is not None
     }
+
+
+def _cost(node: Node, facts: Inferred, taken: Gradients) -> TrainingCost:
+    macs = _macs(facts, taken)
+    return TrainingCost(macs, 2 * macs + _elementwise(node, facts, taken))
 
 
 def _macs(facts: Inferred, taken: Gradients) -> int:
