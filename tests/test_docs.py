@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from netcalc.analysis.device_files import DeviceFields, known_devices, read_devices
+from netcalc.analysis.devices import find_device
 from netcalc.diagnostics import CODES
 from netcalc.layers.catalog import LAYERS
 from netcalc.render.columns import COLUMNS
+from netcalc.render.devices import devices_markdown
 from netcalc.spec.load import parse_spec
 from tests.configs.zoo import CONFIGS, load, totals
 from tests.conftest import Cli
@@ -102,6 +105,21 @@ NC2 of training, NC3 of design rules, NC4 of budgets.
 {chr(10).join(lines)}
 """
     golden(ROOT / "docs" / "diagnostics.md", page)
+
+
+def test_the_page_of_devices_lists_them_all(golden) -> None:
+    table = devices_markdown(tuple(known_devices().values()))
+    page = ROOT / "docs" / "devices.md"
+    golden(page, page.read_text(encoding="utf-8").partition("| device |")[0] + table)
+
+
+def test_the_devices_of_the_documentation_can_be_read() -> None:
+    text = (ROOT / "docs" / "devices.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    found = read_devices(example, "docs.yaml", known_devices())
+    assert find_device("h100", found).price_per_hour is not None
+    fields = set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE))
+    assert fields == set(DeviceFields.model_fields)
 
 
 def test_the_page_of_the_zoo_has_its_figures(golden) -> None:

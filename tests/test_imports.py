@@ -46,9 +46,11 @@ def imported_by(code: str, *args: str) -> list[object]:
         ["check", "configs/lenet5.yaml", "configs/lecture/stride2.yaml"],
         *[["check", "configs/lenet5.yaml", "-f", format] for format in ("json", "concise")],
         ["compare-tools", "configs/lenet5.yaml"],
+        ["devices"],
+        ["devices", "h100", "-f", "json"],
         ["--help"],
         ["--version"],
-        *[[name, "--help"] for name in ("analyze", "check", "train", "evaluate", "predict")],
+        *[[name, "--help"] for name in ("analyze", "check", "devices", "train", "evaluate", "predict")],
     ],
     ids=" ".join,
 )
@@ -83,3 +85,22 @@ def test_names_of_the_library_come_when_they_are_used() -> None:
     for name in ("load", "analyze", "check", "compile", "Graph", "Report", "SpecError", "Diagnostic"):
         assert not set(imported_by(code.format(name=name))) & set(HEAVY), name
     assert "jax" in imported_by(code.format(name="Network"))
+
+
+def test_an_analysis_without_a_device_loads_none() -> None:
+    code = """
+import json, sys
+sys.argv = ["netcalc", "analyze", "configs/lenet5.yaml"]
+from netcalc.cli.app import main
+try:
+    main()
+except SystemExit:
+    pass
+print()
+print(json.dumps([name for name in sys.modules if name.startswith("netcalc.")]))
+"""
+    names = imported_by(code)
+    assert "netcalc.analysis.report" in names
+    assert not {"netcalc.analysis.devices", "netcalc.analysis.device_files", "netcalc.analysis.roofline"} & set(
+        names
+    )

@@ -22,9 +22,10 @@ from netcalc.analysis.cost import (
     has_kernel,
     padding_exact_macs,
 )
+from netcalc.analysis.optimizers import OPTIMIZERS
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
 from netcalc.analysis.textbook import TextbookMemory, textbook_memory
-from netcalc.analysis.training import training_macs
+from netcalc.analysis.training import TrainingCost, training_costs
 from netcalc.diagnostics import Diagnostic, Severity
 from netcalc.graph import Graph, Node
 from netcalc.layers.base import Inferred, TensorType
@@ -61,10 +62,13 @@ class Params:
 
 
 @dataclass(frozen=True, slots=True)
-class Forward:
-    """A figure for the forward pass of one sample at inference."""
+class Flops:
+    """Floating-point operations for one sample: 2·MACs + elementwise work."""
 
-    forward: Unknown
+    forward: Annotated[int | None, Field(description="the forward pass at inference")]
+    training: Annotated[
+        int | None, Field(description="forward as in training, and backward; no optimizer's update")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +110,26 @@ class Activations:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """The optimizer's update of all trained parameters, once a step whatever the batch."""
+
+    optimizer: Annotated[str, Field(description="as the spec's `train:` section names it")]
+    flops: Annotated[int | None, Field(description="of the update rule, gradients not included")]
+    slot_elements: Annotated[int | None, Field(description="values that the optimizer keeps from step to step")]
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over the network."""
 
     params: Params
     macs: Macs
-    flops: Forward
+    flops: Flops
     activations: Activations
     textbook: Annotated[
         TextbookMemory | None, Field(description="memory by the lecture's rule; null unless asked for")
     ]
+    update: Annotated[Update | None, Field(description="null where the spec has no `train:` section")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +153,7 @@ class LayerReport:
     output: Tensor | None
     params: Params
     macs: Macs
-    flops: Forward
+    flops: Flops
     receptive_field: Annotated[
         Reach | None,
         Field(description="null for several inputs, for none with positions, and where positions are rearranged"),
@@ -191,7 +205,7 @@ def analyze_graph(graph: Graph, batch: int = 1, *, textbook: bool = False) -> Re
     nodes = tuple(graph.nodes.values())
     known = [(node, node.facts) for node in nodes if node.facts is not None]
     complete = len(known) == len(nodes)
-    training = training_macs(graph)
+    training = training_costs(graph)
     reaches = receptive_fields(graph)
 
     def total(figure: Callable[[Node, Inferred], int]) -> int | None:
@@ -209,20 +223,22 @@ def analyze_graph(graph: Graph, batch: int = 1, *, textbook: bool = False) -> Re
         inference(lambda facts: facts.output.size),
     )
     held = total(lambda node, facts: count_params(node, facts).total)
+    trained = total(lambda node, facts: count_params(node, facts).trainable)
     totals = Totals(
         params=Params(
-            total(lambda node, facts: count_params(node, facts).trainable),
+            trained,
             total(lambda node, facts: count_params(node, facts).frozen),
             total(lambda node, facts: count_params(node, facts).state),
         ),
         macs=Macs(
             inference(forward_macs),
             inference(padding_exact_macs),
-            total(lambda node, _: training[node.name]),
+            total(lambda node, _: training[node.name].macs),
         ),
-        flops=Forward(inference(forward_flops)),
+        flops=Flops(inference(forward_flops), total(lambda node, _: training[node.name].flops)),
         activations=activations,
         textbook=textbook_memory(held, activations.weighted_output_elements) if textbook else None,
+        update=_update(graph, trained),
     )
     return Report(
         format=FORMAT,
@@ -232,7 +248,12 @@ def analyze_graph(graph: Graph, batch: int = 1, *, textbook: bool = False) -> Re
         batch=batch,
         totals=totals,
         layers=tuple(
-            _layer(node, training.get(node.name), _reach(reaches.get(node.name)), node.name in graph.train_only)
+            _layer(
+                node,
+                training.get(node.name),
+                _reach(reaches.get(node.name)),
+                node.name in graph.train_only,
+            )
             for node in nodes
         ),
         diagnostics=_diagnostics(graph.diagnostics),
@@ -242,9 +263,9 @@ def analyze_graph(graph: Graph, batch: int = 1, *, textbook: bool = False) -> Re
 
 def failed_report(diagnostics: Iterable[Diagnostic], batch: int = 1) -> Report:
     """Return the report of a spec that makes no graph: every figure unknown, the diagnostics say why."""
-    unknown = Forward(None)
-    activations = Activations(None, None, None)
-    totals = Totals(Params(None, None, None), Macs(None, None, None), unknown, activations, None)
+    macs, flops, activations = Macs(None, None, None), Flops(None, None), Activations(None, None, None)
+    params = Params(None, None, None)
+    totals = Totals(params, macs, flops, activations, textbook=None, update=None)
     return Report(FORMAT, None, (), (), batch, totals, (), _diagnostics(diagnostics), complete=False)
 
 
@@ -273,7 +294,17 @@ def _output(node: Node) -> NamedTensor:
     return NamedTensor(node.name, node.facts.output.shape, node.facts.output.dtype)
 
 
-def _layer(node: Node, training: int | None, reach: Reach | None, train_only: bool) -> LayerReport:
+def _update(graph: Graph, trained: int | None) -> Update | None:
+    if graph.spec.train is None:
+        return None
+    name = graph.spec.train.optimizer.kind
+    cost = OPTIMIZERS[name]
+    if trained is None:
+        return Update(name, None, None)
+    return Update(name, cost.flops * trained, cost.slots * trained)
+
+
+def _layer(node: Node, training: TrainingCost | None, reach: Reach | None, train_only: bool) -> LayerReport:
     facts = node.facts
     span = node.spec.span
     count = None if facts is None else count_params(node, facts)
@@ -287,8 +318,8 @@ def _layer(node: Node, training: int | None, reach: Reach | None, train_only: bo
         params=_params(count),
         macs=Macs(None, None, None)
         if facts is None
-        else Macs(forward_macs(facts), padding_exact_macs(facts), training),
-        flops=Forward(None if facts is None else forward_flops(facts)),
+        else Macs(forward_macs(facts), padding_exact_macs(facts), None if training is None else training.macs),
+        flops=Flops(None if facts is None else forward_flops(facts), None if training is None else training.flops),
         receptive_field=reach,
         shares=node.spec.share,
         train_only=train_only,

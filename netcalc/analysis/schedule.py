@@ -91,6 +91,7 @@ class _Builder:
     deferred: list[Callable[[], None]] = field(default_factory=list)
     updates: list[tuple[Buffer, ...]] = field(default_factory=list)
     copies: list[Buffer] = field(default_factory=list)
+    recomputed: dict[_Value, Buffer] = field(default_factory=dict)
     keep_output: frozenset[str] = frozenset()
     node: str = ""
     phase: Phase = "forward"
@@ -158,8 +159,24 @@ class _Builder:
         if value.buffer is None:
             value.buffer = self._buffer(name, value.elements * self.setup.compute_bytes, self._role)
             self._run(name, value.roots, [value.buffer], in_place=in_place)
-            value.roots = frozenset([value.buffer])
+            if not self._forgets:
+                value.roots = frozenset([value.buffer])
         return value.buffer
+
+    @property
+    def _forgets(self) -> bool:
+        """Tell whether what is computed now is computed anew in the backward pass."""
+        return self.setup.remat != "none" and self.phase == "forward"
+
+    def _recalled(self, value: _Value) -> Buffer:
+        """Return the buffer that holds a value of the forward pass in the backward pass."""
+        if value.buffer is not None and value.buffer in value.roots:
+            return value.buffer
+        if value not in self.recomputed:
+            again = self._written("recomputed", value.elements).roots
+            self._run("recompute", value.roots, again)
+            (self.recomputed[value],) = again
+        return self.recomputed[value]
 
     def _written(self, name: str, elements: int) -> _Value:
         buffer = self._buffer(name, elements * self.setup.compute_bytes, self._role)
@@ -216,7 +233,7 @@ class _Builder:
         (x,) = inputs
         setup, facts = self.setup, node.known
         stored = self._stored(x, "input")
-        source = self._padded(node, stored, x) if kernel.kind == "conv" else stored
+        source = self._padded(node, kernel, stored, x)
         weights = sum(spec.size for spec in facts.params.values() if spec.role == "weight")
         copies = [self._buffer("kernel", weights * setup.compute_bytes, "copy")] if self._copies(kernel) else []
         self.copies.extend(copies)
@@ -232,8 +249,11 @@ class _Builder:
 
             def weight_gradient() -> None:
                 self.node = node.name
+                recalled = source
+                if setup.remat != "none":
+                    recalled = self._padded(node, kernel, self._recalled(x), x)
                 dw = self._buffer("dw", weights * setup.gradient_bytes, "weight_gradient")
-                self._run("weight gradient", [source, dz, *own], [dw], macs=setup.batch * kernel.macs)
+                self._run("weight gradient", [recalled, dz, *own], [dw], macs=setup.batch * kernel.macs)
                 self._update(dw)
 
             if trained:
@@ -255,10 +275,10 @@ class _Builder:
         """Tell whether the kernel's weights are copied, to the dtype that is computed in."""
         return self.setup.compute_bytes != self.setup.params_bytes
 
-    def _padded(self, node: Node, stored: Buffer, x: _Value) -> Buffer:
+    def _padded(self, node: Node, kernel: Kernel, stored: Buffer, x: _Value) -> Buffer:
         """Return the input that a convolution reads: a padded copy where its two margins differ."""
         window = node.known.window
-        if all(axis.padding[0] == axis.padding[1] for axis in window):
+        if kernel.kind != "conv" or all(axis.padding[0] == axis.padding[1] for axis in window):
             return stored
         sides = math.prod(axis.input for axis in window)
         padded = math.prod(axis.input + sum(axis.padding) for axis in window)
@@ -280,9 +300,15 @@ class _Builder:
             kept = [self._buffer("index", self.setup.batch * kernel.saved_bytes, "activation")]
         self._run("pool", x.roots, [*y.roots, *kept])
         seen = x.roots if kernel.saves == "input" else frozenset(kept)
+        forgotten = self._forgets
 
         def backward(d: _Value) -> list[_Value | None]:
-            return [_Value(d.roots | seen, x.elements)]
+            recalled = seen
+            if forgotten and kept:
+                index = self._buffer("index", kept[0].bytes, "activation")
+                self._run("recompute", x.roots, [index])
+                recalled = frozenset([index])
+            return [_Value(d.roots | recalled, x.elements)]
 
         return y, backward
 
@@ -319,7 +345,7 @@ class _Builder:
             sums = 4 * (self.setup.batch * kernel.statistics + kernel.batch_statistics)
             kept = [self._buffer("statistics", sums, "activation")]
             self._run("statistics", first.roots, kept)
-            if kernel.batch_statistics and elements // node.known.output.channels <= SMALL_SUM:
+            if kernel.batch_statistics and not self._forgets and elements // node.known.output.channels <= SMALL_SUM:
                 centred = self._buffer("centred", 4 * elements, "activation")
                 self._run("centre", [*first.roots, *kept], [centred], in_place=True)
                 roots = frozenset([centred, *kept])
@@ -332,7 +358,7 @@ class _Builder:
         y = _Value(roots, elements)
         if node.name in self.keep_output:
             self._stored(y, "kept output")
-            if first.buffer is not None and first.buffer.name == "pool":
+            if first.buffer is not None and first.buffer.name == "pool" and not self._forgets:
                 kept = [self._buffer("sign", elements, "activation")]
                 self._run("compare", y.roots, kept)
 

@@ -26,6 +26,10 @@ RootOption = Annotated[
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead of stdout.")
 ]
+DevicesOption = Annotated[
+    Path | None,
+    typer.Option("--devices", metavar="FILE", help="YAML file with devices of your own, and prices."),
+]
 
 
 class Device(StrEnum):

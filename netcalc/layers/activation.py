@@ -106,7 +106,9 @@ class Maxout(Layer):
         (x,) = inputs
         require_divisor("pieces", self.pieces, (x.channels, "input channels"))
         output = TensorType((*x.sides, x.channels // self.pieces))
-        return Inferred(output, kernels=(Kernel("reduce", flops=x.size, saves="input"),))
+        # Backward, the gradient of an output goes to one of its pieces.
+        kernel = Kernel("reduce", flops=x.size, backward_flops=output.size, saves="input")
+        return Inferred(output, kernels=(kernel,))
 
 
 class HardSigmoid(_Elementwise):

@@ -80,7 +80,7 @@ class StateSpec:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One operation of the compiled layer, for one sample in inference, as cost analyses see it.
+    """One operation of the compiled layer, for one sample, as cost analyses see it.
 
     `saves` tells what the backward pass of a kernel reads beside the gradient: its input, its output, or something
     of its own such as a mask or the index of a window's largest tap, of `saved_bytes`. A convolution or matrix product
@@ -90,7 +90,8 @@ class Kernel:
 
     `macs` counts multiplies of convolutions and matrix products, `padding_macs` how many of them fall on padding;
     `flops` the elementwise work beside them; `transcendentals` how many of those flops are exp, tanh and the like,
-    each counted as one.
+    each counted as one. All are forward at inference. `training_flops` is the elementwise work of the forward pass
+    in training where it differs, `backward_flops` that of the backward pass where it is not as much as forward.
     """
 
     kind: Literal["conv", "gemm", "reduce", "window", "elementwise", "move", "scan"]
@@ -103,6 +104,13 @@ class Kernel:
     statistics: int = 0
     batch_statistics: int = 0
     writes: int | None = None
+    training_flops: int | None = None
+    backward_flops: int | None = None
+
+    @property
+    def forward_training_flops(self) -> int:
+        """Elementwise FLOPs of the forward pass in training."""
+        return self.flops if self.training_flops is None else self.training_flops
 
 
 @dataclass(frozen=True, slots=True)

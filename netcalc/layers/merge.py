@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal
 
 from netcalc.layers.base import Inferred, Kernel, Layer, ShapeError, TensorType
@@ -82,7 +83,11 @@ class Multiply(Layer):
                 help="give them equal axes or axes of length 1; a vector of channels multiplies a map of any sides",
             )
         output = TensorType(tuple(map(max, zip(*shapes, strict=True))))
-        kernel = Kernel("elementwise", flops=output.size * (len(inputs) - 1), saves="input")
+        flops = output.size * (len(inputs) - 1)
+        # Backward, each input's gradient is the product of all others with the output's, summed where it stretched.
+        stretched = sum(math.prod(shape) != output.size for shape in shapes)
+        backward = len(inputs) * flops + stretched * output.size
+        kernel = Kernel("elementwise", flops=flops, backward_flops=backward, saves="input")
         return Inferred(output, kernels=(kernel,))
 
 

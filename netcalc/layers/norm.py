@@ -1,7 +1,7 @@
 """Normalisation.
 
-FLOPs per element: a sum, a square and a sum of squares for statistics that are computed at inference; a multiply
-and an add to apply them, γ and β folded in where both are the same for all positions of a channel. The root and the
+FLOPs per element: a sum, a square and a sum of squares for statistics of the input itself; a multiply and an add to
+apply them, γ and β folded in where both are the same for all positions of a channel. The root and the
 divisions that a statistic takes are not counted.
 """
 
@@ -46,7 +46,7 @@ class BatchNorm(Layer):
     shift: Flag = Field(default=True, description="add a trained β per channel")
 
     def infer(self, *inputs: TensorType) -> Inferred:
-        """Scale and shift are parameters, mean and variance state; 2 FLOPs per element at inference."""
+        """Scale and shift are parameters, mean and variance state; 2 FLOPs per element, 5 in training."""
         (x,) = inputs
         channels = (x.channels,)
         state = {"mean": StateSpec(channels, 0.0), "variance": StateSpec(channels, 1.0)}
@@ -55,7 +55,13 @@ class BatchNorm(Layer):
             _scale_and_shift(channels, "o", self.scale, self.shift),
             state,
             kernels=(
-                Kernel("elementwise", flops=_APPLICATION * x.size, saves="input", batch_statistics=2 * x.channels),
+                Kernel(
+                    "elementwise",
+                    flops=_APPLICATION * x.size,
+                    training_flops=(_STATISTICS + _APPLICATION) * x.size,
+                    saves="input",
+                    batch_statistics=2 * x.channels,
+                ),
             ),
         )
 

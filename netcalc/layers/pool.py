@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -31,6 +31,9 @@ class _Pool(Layer):
     padding: Padding = Field(default="valid", description="border around the input")
     rounding: Rounding = Field(default="floor", description="whether a last partial window counts")
 
+    selects: ClassVar[bool] = True
+    """Whether training takes one element of a window, so that its gradient goes to that one alone."""
+
     def infer(self, *inputs: TensorType) -> Inferred:
         """Output sides by eq. 2; k² operations per output."""
         (x,) = inputs
@@ -45,12 +48,20 @@ class _Pool(Layer):
         _check_padding(window)
         output = TensorType((*(axis.output for axis in window), x.channels))
         taps = math.prod(axis.size for axis in window)
-        kernel = Kernel("window", flops=output.size * taps, **self.saved(output, taps))
+        backward = output.size if self.selects else None
+        saved = self.saved_bytes(output, taps)
+        kernel = Kernel(
+            "window",
+            flops=output.size * taps,
+            backward_flops=backward,
+            saves="own" if saved else "nothing",
+            saved_bytes=saved,
+        )
         return Inferred(output, kernels=(kernel,), window=window)
 
-    def saved(self, output: TensorType, taps: int) -> dict[str, Any]:
-        """Return what the backward pass needs, as fields of the kernel."""
-        return {}
+    def saved_bytes(self, output: TensorType, taps: int) -> int:
+        """Return the bytes a sample that the backward pass reads beside the gradient."""
+        return 0
 
 
 class MaxPool(_Pool):
@@ -58,15 +69,16 @@ class MaxPool(_Pool):
 
     kind: ClassVar[str] = "max_pool"
 
-    def saved(self, output: TensorType, taps: int) -> dict[str, Any]:
+    def saved_bytes(self, output: TensorType, taps: int) -> int:
         """A byte an output: which tap was the largest."""
-        return {"saves": "own", "saved_bytes": output.size}
+        return output.size
 
 
 class AvgPool(_Pool):
     """The mean of each window."""
 
     kind: ClassVar[str] = "avg_pool"
+    selects: ClassVar[bool] = False
 
     count_include_pad: Flag = Field(default=True, description="whether padding counts as zeros in the mean")
 
@@ -90,9 +102,9 @@ class StochasticPool(_Pool):
         facts = super().infer(*inputs)
         return replace(facts, kernels=tuple(replace(kernel, flops=2 * kernel.flops) for kernel in facts.kernels))
 
-    def saved(self, output: TensorType, taps: int) -> dict[str, Any]:
+    def saved_bytes(self, output: TensorType, taps: int) -> int:
         """The order of every window and the rank drawn, in 32 bits each."""
-        return {"saves": "own", "saved_bytes": 4 * (taps + 1) * output.size}
+        return 4 * (taps + 1) * output.size
 
 
 class AdaptiveAvgPool(Layer):
@@ -128,9 +140,10 @@ class AdaptiveAvgPool(Layer):
 class _GlobalPool(Layer):
     """One window over all positions."""
 
-    saves: ClassVar[Literal["nothing", "input"]] = "nothing"
-
     keepdims: Flag = Field(default=False, description="keep the spatial axes with length 1")
+
+    selects: ClassVar[bool] = False
+    """Whether the output is one element of the input, so that the gradient goes to that one alone."""
 
     def infer(self, *inputs: TensorType) -> Inferred:
         """One output per channel, one FLOP per input."""
@@ -139,7 +152,14 @@ class _GlobalPool(Layer):
         sides = (1,) * len(x.sides) if self.keepdims else ()
         return Inferred(
             TensorType((*sides, x.channels)),
-            kernels=(Kernel("reduce", flops=x.size, saves=self.saves),),
+            kernels=(
+                Kernel(
+                    "reduce",
+                    flops=x.size,
+                    backward_flops=x.channels if self.selects else None,
+                    saves="input" if self.selects else "nothing",
+                ),
+            ),
             window=tuple(WindowAxis(side, 1, side, 1, (0, 0), 1) for side in x.sides),
         )
 
@@ -154,7 +174,7 @@ class GlobalMaxPool(_GlobalPool):
     """The largest value of each channel over all positions."""
 
     kind: ClassVar[str] = "global_max_pool"
-    saves: ClassVar[Literal["nothing", "input"]] = "input"
+    selects: ClassVar[bool] = True
 
 
 def _check_padding(window: tuple[WindowAxis, ...]) -> None:

@@ -24,9 +24,9 @@ class Dropout(Layer):
     rate: Rate = Field(default=0.5, description="probability to drop a unit")
 
     def infer(self, *inputs: TensorType) -> Inferred:
-        """Same shape, nothing to do at inference."""
+        """Same shape; nothing to do at inference, 2 FLOPs per element in training."""
         (x,) = inputs
-        return Inferred(TensorType(x.shape), kernels=_mask(self.rate, x.size))
+        return Inferred(TensorType(x.shape), kernels=_masked(x, self.rate, x.size))
 
 
 class SpatialDropout(Layer):
@@ -41,10 +41,10 @@ class SpatialDropout(Layer):
     rate: Rate = Field(default=0.5, description="probability to drop a channel")
 
     def infer(self, *inputs: TensorType) -> Inferred:
-        """Same shape, nothing to do at inference."""
+        """Same shape; nothing to do at inference, 2 FLOPs per element in training."""
         (x,) = inputs
         require_spatial(x, "spatial dropout")
-        return Inferred(TensorType(x.shape), kernels=_mask(self.rate, x.channels))
+        return Inferred(TensorType(x.shape), kernels=_masked(x, self.rate, x.channels))
 
 
 class DropPath(Layer):
@@ -60,11 +60,14 @@ class DropPath(Layer):
     rate: Rate = Field(description="probability to drop a sample")
 
     def infer(self, *inputs: TensorType) -> Inferred:
-        """Same shape, nothing to do at inference."""
+        """Same shape; nothing to do at inference, 2 FLOPs per element in training."""
         (x,) = inputs
-        return Inferred(TensorType(x.shape), kernels=_mask(self.rate, 1))
+        return Inferred(TensorType(x.shape), kernels=_masked(x, self.rate, 1))
 
 
-def _mask(rate: float, draws: int) -> tuple[Kernel, ...]:
-    """Return the kernel of a mask with so many draws a sample: nothing to do at inference, a byte a draw to keep."""
-    return (Kernel("elementwise", saves="own", saved_bytes=draws),) if rate > 0 else ()
+def _masked(x: TensorType, rate: float, draws: int) -> tuple[Kernel, ...]:
+    """Return a kernel that masks and scales each element in training, with so many draws of a byte to keep.
+
+    Drawing the mask is not counted.
+    """
+    return (Kernel("elementwise", training_flops=2 * x.size, saves="own", saved_bytes=draws),) if rate else ()

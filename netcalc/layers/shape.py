@@ -101,7 +101,9 @@ class Pad(Layer):
             for side, (low, high) in zip(x.sides, margins, strict=True)
         )
         output = TensorType((*(axis.output for axis in window), x.channels))
-        return Inferred(output, kernels=(Kernel("move"),), window=window)
+        # Backward, the gradients of copies on the border are added to those of their elements.
+        copies = output.size - x.size if self.mode != "constant" else 0
+        return Inferred(output, kernels=(Kernel("move", backward_flops=copies),), window=window)
 
 
 class Crop(Layer):
@@ -235,7 +237,8 @@ class Upsample(Layer):
         require_spatial(x, "upsampling")
         scale = per_axis(self.scale, len(x.sides), "scale")
         output = TensorType((*(n * s for n, s in zip(x.sides, scale, strict=True)), x.channels))
-        kernel = Kernel("move")
+        # Backward, the gradients of an element's copies add up.
+        kernel = Kernel("move", backward_flops=output.size)
         if self.method == "bilinear":
             kernel = Kernel("elementwise", flops=2 * 2 ** len(scale) * output.size)
         return Inferred(output, kernels=(kernel,), reach="unknown")

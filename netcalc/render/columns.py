@@ -249,6 +249,8 @@ COLUMNS: tuple[Column[Any], ...] = (
            "macs_padding_exact"),
     Column("training_macs", "training MACs", "MACs of the forward pass and of both gradients", COUNT,
            _sum(lambda n: n.macs.training), lambda report: report.totals.macs.training, "macs_training"),
+    Column("training_flops", "training FLOPs", "FLOPs of the forward and backward pass in training", COUNT,
+           _sum(lambda n: n.flops.training), lambda report: report.totals.flops.training, "flops_training"),
     Column("params", "params", "parameters, trained and frozen", COUNT, _sum(lambda n: _params(n.params)),
            _total_params),
     Column("params_percent", "params %", "share of the network's parameters", PERCENT,

@@ -29,6 +29,7 @@ def summary(report: Report) -> list[tuple[str, str]]:
         ("forward MACs", _forward(totals.macs.forward, report.batch)),
         ("training MACs", _forward(totals.macs.training, report.batch)),
         ("forward FLOPs", f"{_forward(totals.flops.forward, report.batch)} (1 MAC = 2 FLOPs, + elementwise)"),
+        ("training FLOPs", _forward(totals.flops.training, report.batch)),
         (
             "activations",
             f"{number(totals.activations.conv_output_elements)} conv outputs, "
@@ -36,6 +37,9 @@ def summary(report: Report) -> list[tuple[str, str]]:
             f"{number(totals.activations.node_output_elements)} of all nodes",
         ),
     ]
+    if totals.update is not None:
+        kept = f"{number(totals.update.slot_elements)} values kept"
+        lines.append(("update", f"{number(totals.update.flops)} FLOPs a step by {totals.update.optimizer}, {kept}"))
     heads = [layer.macs.forward for layer in report.layers if layer.train_only]
     if heads:
         macs = number(None if None in heads else sum(filter(None, heads)))

@@ -40,7 +40,7 @@ def parse_spec(
 
 
 def quotable_lines(file: str) -> list[str]:
-    """Return the lines of a file that messages may quote: YAML with a section of the spec language, else none."""
+    """Return the lines of a file that messages may quote: YAML of a spec or of devices, else none."""
     try:
         path = Path(file).resolve()
         if path.suffix not in SUFFIXES or leads_out(file):
@@ -48,5 +48,5 @@ def quotable_lines(file: str) -> list[str]:
         lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except (OSError, RuntimeError, ValueError):
         return []
-    known = any(line.startswith(tuple(f"{section}:" for section in SECTIONS)) for line in lines)
+    known = any(line.startswith(tuple(f"{section}:" for section in (*SECTIONS, "devices"))) for line in lines)
     return lines if known else []

@@ -27,10 +27,11 @@ KEYS = {
     "": {"format", "name", "inputs", "outputs", "batch", "totals", "layers", "diagnostics", "complete"},
     "inputs[]": {"name", *TENSOR},
     "outputs[]": {"name", *TENSOR},
-    "totals": {"params", "macs", "flops", "activations", "textbook"},
+    "totals": {"params", "macs", "flops", "activations", "textbook", "update"},
     "totals.params": PARAMS,
     "totals.macs": MACS,
-    "totals.flops": {"forward"},
+    "totals.flops": {"forward", "training"},
+    "totals.update": {"optimizer", "flops", "slot_elements"},
     "totals.activations": {"conv_output_elements", "weighted_output_elements", "node_output_elements"},
     "totals.textbook": {
         "params_bytes", "activation_bytes", "training_activation_bytes", "memory_bytes", "copies",
@@ -46,7 +47,7 @@ KEYS = {
     "layers[].output": TENSOR,
     "layers[].params": PARAMS,
     "layers[].macs": MACS,
-    "layers[].flops": {"forward"},
+    "layers[].flops": {"forward", "training"},
     "diagnostics[]": {
         "code", "severity", "message", "help", "file", "line", "column", "end_line", "end_column",
     },
@@ -101,7 +102,9 @@ def test_keys_are_exactly_those_of_the_contract(text: str) -> None:
 
 def test_the_contract_is_walked_whole() -> None:
     report = analyze_graph(build(parse_spec(MISFIT, "spec.yaml")), textbook=True)
-    assert set(KEYS) == keys_of(json.loads(report_json(report))).keys()
+    trained = (ROOT / "configs" / "lenet5.yaml").read_text(encoding="utf-8")
+    found = keys_of(json.loads(report_json(report))).keys() | keys_of(as_data(trained)).keys()
+    assert set(KEYS) == found
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -188,14 +191,15 @@ def test_an_error_of_shape_leaves_what_follows_unknown() -> None:
         assert layer["output"] is None
         assert layer["params"] == {"trainable": None, "frozen": None, "state": None}
         assert layer["macs"] == dict.fromkeys(MACS)
-        assert layer["flops"] == {"forward": None}
+        assert layer["flops"] == {"forward": None, "training": None}
     assert after["inputs"] == ["wrong"]
     assert data["totals"] == {
         "params": {"trainable": None, "frozen": None, "state": None},
         "macs": dict.fromkeys(MACS),
-        "flops": {"forward": None},
+        "flops": {"forward": None, "training": None},
         "activations": dict.fromkeys(KEYS["totals.activations"]),
         "textbook": None,
+        "update": None,
     }
     assert data["outputs"] == [
         {"name": "conv1", "shape": [6, 6, 8], "dtype": "float32"},

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from netcalc.analysis.cost import forward_macs, padding_exact_macs
-from netcalc.analysis.training import training_macs
+from netcalc.analysis.training import training_costs
 from netcalc.compiler.network import compile_graph
 from netcalc.graph import build_complete
 from netcalc.spec.load import load_spec, parse_spec
@@ -46,9 +46,9 @@ def test_jax_takes_as_many_products_as_are_counted(layers: str) -> None:
         return jnp.sum(network.apply(params | trained, state, jnp.ones((1, 9, 8, 3)))[0])
 
     counted = 0
-    for name, macs in training_macs(graph).items():
+    for name, cost in training_costs(graph).items():
         forward = forward_macs(graph.nodes[name].known)
-        counted += macs // forward if forward else 0
+        counted += cost.macs // forward if forward else 0
     jaxpr = jax.make_jaxpr(jax.grad(loss))(trained).jaxpr
     # The loss of a last linear layer has a gradient that does not read its output, which is then never computed.
     assert dots(jaxpr) in (counted, counted - 1)
@@ -56,7 +56,7 @@ def test_jax_takes_as_many_products_as_are_counted(layers: str) -> None:
 
 def test_the_worked_example_of_the_lecture() -> None:
     graph = build_complete(load_spec("configs/lecture/stride2.yaml"))
-    assert sum(training_macs(graph).values()) == 3_306_781_248
+    assert sum(cost.macs for cost in training_costs(graph).values()) == 3_306_781_248
 
 
 @pytest.mark.parametrize("padding", ["same", "2", "[0, 3]", "[[2, 0], [0, 1]]"])
@@ -85,4 +85,4 @@ def test_a_node_that_shares_frozen_parameters_takes_no_weight_gradient() -> None
     )
     graph = graph_of(layers)
     forward = forward_macs(graph.nodes["d"].known)
-    assert training_macs(graph)["d"] == 2 * forward
+    assert training_costs(graph)["d"].macs == 2 * forward

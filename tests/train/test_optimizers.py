@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from netcalc.analysis.optimizers import OPTIMIZERS
 from netcalc.spec.training import OptimizerSpec
 from netcalc.train.optimizers import make_optimizer
 
@@ -103,3 +104,37 @@ def test_nesterov_hands_out_another_point_than_it_keeps(quadratic):
     )
     kept = optax.apply_updates(params, updates)
     assert not np.allclose(optimizer.eval_params(state, kept)["w"], kept["w"])
+
+
+ARITHMETIC = {"add", "sub", "mul", "div", "neg", "integer_pow", "square", "sqrt", "pow", "max", "abs", "sign"}
+
+
+def elementwise(jaxpr, shape):
+    """Count the arithmetic operations of a jaxpr that give an array of this shape."""
+    count = 0
+    for equation in jaxpr.eqns:
+        name, inputs = equation.primitive.name, equation.invars
+        # optax raises g to the first power and adds an ε of zero inside Adam's root.
+        is_identity = equation.params.get("y") == 1 or (name == "add" and getattr(inputs[-1], "val", None) == 0)
+        count += name in ARITHMETIC and equation.outvars[0].aval.shape == shape and not is_identity
+        for value in equation.params.values():
+            inner = getattr(value, "jaxpr", None)
+            count += elementwise(inner, shape) if inner is not None else 0
+    return count
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_cost_of_an_update_is_what_optax_keeps_and_computes(name):
+    transform = make_optimizer(OptimizerSpec.model_validate(name)).transform
+    params = {"kernel": jnp.ones((3, 5)), "bias": jnp.ones((5,))}
+    state = transform.init(params)
+    # Scalars, such as Adam's number of steps, are no slots.
+    kept = sum(leaf.size for leaf in jax.tree.leaves(state) if leaf.ndim)
+    assert kept == OPTIMIZERS[name].slots * (15 + 5)
+
+    def step(gradient, state, params):
+        updates, state = transform.update(gradient, state, params)
+        return optax.apply_updates(params, updates), state
+
+    computed = elementwise(jax.make_jaxpr(step)(params, state, params).jaxpr, (3, 5))
+    assert computed == OPTIMIZERS[name].flops
