@@ -89,6 +89,20 @@ class Graph:
         """Names of the nodes that serve train-only outputs alone: auxiliary heads, no part of inference."""
         return self.needed_for(self.outputs) - self.needed_for(self.inference_outputs)
 
+    def read_by_loss(self, loss: str) -> tuple[str, ...]:
+        """Return the nodes that a loss reads, one for each output.
+
+        Cross-entropy has its own softmax: where an output is one, the loss reads what goes into it, which is the
+        same function in a form that cannot overflow.
+        """
+
+        def read(output: str) -> str:
+            node = self.nodes[output]
+            own_softmax = loss == "cross_entropy" and node.kind == "softmax" and node.inputs[0] in self.nodes
+            return node.inputs[0] if own_softmax else output
+
+        return tuple(map(read, self.outputs))
+
     def needed_for(self, outputs: Iterable[str]) -> frozenset[str]:
         """Return the names of the nodes that the given nodes follow from, with themselves."""
         needed = set(outputs)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from netcalc.analysis.packing import Interval, arena_bytes
 from netcalc.analysis.schedule import Buffer, Operation
 
+PACKED = 600
+"""Buffers that are laid out one by one; what gaps waste is a matter of the large ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Peak:
@@ -36,7 +39,7 @@ def peak(operations: Sequence[Operation]) -> Peak:
     for index, operation in enumerate(operations):
         dying = [b for b in operation.reads if b in alive and last[b] == index]
         taken: Buffer | None = None
-        for number, buffer in enumerate(operation.writes):
+        for number, buffer in enumerate(b for b in operation.writes if b.role != "argument"):
             same = [b for b in dying if b.bytes == buffer.bytes]
             if number == 0 and operation.in_place and same:
                 taken = same[0]
@@ -46,8 +49,18 @@ def peak(operations: Sequence[Operation]) -> Peak:
                 total += buffer.bytes
         if total > highest:
             highest, at, there = total, operation, tuple(alive)
-        for buffer in {*dying, *operation.writes}:
-            if last[buffer] == index and buffer is not taken:
+        for buffer in dict.fromkeys((*dying, *operation.writes)):
+            if buffer in alive and last[buffer] == index and buffer is not taken:
                 places.append(Interval(alive.pop(buffer), index, buffer.bytes))
                 total -= buffer.bytes
-    return Peak(highest, arena_bytes(places), at, there)
+    return Peak(highest, _arena(places, highest, there), at, there)
+
+
+def _arena(places: list[Interval], highest: int, alive: tuple[Buffer, ...]) -> int:
+    """Return the arena's size; beside the largest buffers, of small ones what is alive at the peak counts."""
+    if len(places) <= PACKED:
+        return arena_bytes(places)
+    places.sort(key=lambda place: -place.bytes)
+    least = places[PACKED - 1].bytes
+    small = sum(buffer.bytes for buffer in alive if buffer.bytes < least)
+    return max(highest, arena_bytes(places[:PACKED]) + small)

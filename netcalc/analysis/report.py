@@ -22,6 +22,17 @@ from netcalc.analysis.cost import (
     has_kernel,
     padding_exact_macs,
 )
+from netcalc.analysis.estimate import (
+    Cost,
+    Demand,
+    Estimate,
+    ExactMemory,
+    MemoryReport,
+    NodeSeconds,
+    Seconds,
+    estimate,
+)
+from netcalc.analysis.memory import NodeMemory
 from netcalc.analysis.optimizers import OPTIMIZERS
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
 from netcalc.analysis.textbook import TextbookMemory, textbook_memory
@@ -130,6 +141,9 @@ class Totals:
         TextbookMemory | None, Field(description="memory by the lecture's rule; null unless asked for")
     ]
     update: Annotated[Update | None, Field(description="null where the spec has no `train:` section")]
+    memory: Annotated[MemoryReport | None, Field(description="null unless asked for")]
+    seconds: Annotated[Seconds | None, Field(description="null where no device was named")]
+    cost: Annotated[Cost | None, Field(description="null without a price and a number of images")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,8 @@ class LayerReport:
     params: Params
     macs: Macs
     flops: Flops
+    memory: Annotated[NodeMemory | None, Field(description="null unless asked for")]
+    seconds: Annotated[NodeSeconds | None, Field(description="null where no device was named")]
     receptive_field: Annotated[
         Reach | None,
         Field(description="null for several inputs, for none with positions, and where positions are rearranged"),
@@ -197,15 +213,24 @@ class Report:
         return plain
 
 
-def analyze_graph(graph: Graph, batch: int = 1, *, textbook: bool = False) -> Report:
+def analyze_graph(
+    graph: Graph,
+    batch: int = 1,
+    *,
+    textbook: bool = False,
+    demand: Demand | None = None,
+    exact: ExactMemory | None = None,
+) -> Report:
     """Return the report of a graph; what follows a node that does not fit is reported as unknown.
 
-    `textbook` asks for the memory by the lecture's rule as well.
+    `textbook` asks for the memory by the lecture's rule as well, `demand` for memory and, with a device, time;
+    `exact` is what the compiler said of it.
     """
     nodes = tuple(graph.nodes.values())
     known = [(node, node.facts) for node in nodes if node.facts is not None]
     complete = len(known) == len(nodes)
     training = training_costs(graph)
+    found = estimate(graph, demand, exact) if demand is not None and complete else None
     reaches = receptive_fields(graph)
 
     def total(figure: Callable[[Node, Inferred], int]) -> int | None:
@@ -239,6 +264,9 @@ def analyze_graph(graph: Graph, batch: int = 1, *, textbook: bool = False) -> Re
         activations=activations,
         textbook=textbook_memory(held, activations.weighted_output_elements) if textbook else None,
         update=_update(graph, trained),
+        memory=found.memory if found else None,
+        seconds=found.seconds if found else None,
+        cost=found.cost if found else None,
     )
     return Report(
         format=FORMAT,
@@ -253,6 +281,7 @@ def analyze_graph(graph: Graph, batch: int = 1, *, textbook: bool = False) -> Re
                 training.get(node.name),
                 _reach(reaches.get(node.name)),
                 node.name in graph.train_only,
+                found,
             )
             for node in nodes
         ),
@@ -265,7 +294,9 @@ def failed_report(diagnostics: Iterable[Diagnostic], batch: int = 1) -> Report:
     """Return the report of a spec that makes no graph: every figure unknown, the diagnostics say why."""
     macs, flops, activations = Macs(None, None, None), Flops(None, None), Activations(None, None, None)
     params = Params(None, None, None)
-    totals = Totals(params, macs, flops, activations, textbook=None, update=None)
+    totals = Totals(
+        params, macs, flops, activations, textbook=None, update=None, memory=None, seconds=None, cost=None
+    )
     return Report(FORMAT, None, (), (), batch, totals, (), _diagnostics(diagnostics), complete=False)
 
 
@@ -304,7 +335,9 @@ def _update(graph: Graph, trained: int | None) -> Update | None:
     return Update(name, cost.flops * trained, cost.slots * trained)
 
 
-def _layer(node: Node, training: TrainingCost | None, reach: Reach | None, train_only: bool) -> LayerReport:
+def _layer(
+    node: Node, training: TrainingCost | None, reach: Reach | None, train_only: bool, found: Estimate | None
+) -> LayerReport:
     facts = node.facts
     span = node.spec.span
     count = None if facts is None else count_params(node, facts)
@@ -320,6 +353,8 @@ def _layer(node: Node, training: TrainingCost | None, reach: Reach | None, train
         if facts is None
         else Macs(forward_macs(facts), padding_exact_macs(facts), None if training is None else training.macs),
         flops=Flops(None if facts is None else forward_flops(facts), None if training is None else training.flops),
+        memory=found.node_memory.get(node.name) if found else None,
+        seconds=found.node_seconds.get(node.name) if found else None,
         receptive_field=reach,
         shares=node.spec.share,
         train_only=train_only,

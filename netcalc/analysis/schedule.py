@@ -1,6 +1,6 @@
 """The operations of a training step as XLA runs them on a GPU, with the buffers they read and write.
 
-Convolutions, matrix products, pools and reductions are operations; elementwise work is fused into whatever reads it.
+Convolutions, matrix products, pools and reductions are operations; elementwise work is fused into what reads it.
 So an elementwise value is no buffer but a set of buffers that it can be computed from, its roots, until a
 convolution or a product needs it in memory. The schedule is built from the layers' facts: forward in the graph's
 order, backward in the reverse of it.
@@ -8,6 +8,7 @@ order, backward in the reverse of it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One kernel launch. `in_place` tells whether its output may take the place of an input that nobody reads again."""
+    """One kernel launch. `in_place` tells whether its output may replace an input that nobody reads again."""
 
     name: str
     node: str
@@ -57,11 +58,15 @@ class Operation:
     flops: int = 0
 
 
+_Roots = tuple[Buffer, ...]
+"""Buffers that a value can be computed from, each once."""
+
+
 @dataclass(eq=False, slots=True)
 class _Value:
     """A tensor: what it can be computed from, and the buffer that holds it, where one does."""
 
-    roots: frozenset[Buffer]
+    roots: _Roots
     elements: int
     buffer: Buffer | None = None
 
@@ -89,7 +94,7 @@ class _Builder:
     values: dict[str, _Value] = field(default_factory=dict)
     trained_below: dict[str, bool] = field(default_factory=dict)
     deferred: list[Callable[[], None]] = field(default_factory=list)
-    updates: list[tuple[Buffer, ...]] = field(default_factory=list)
+    updates: list[tuple[Buffer, int]] = field(default_factory=list)
     copies: list[Buffer] = field(default_factory=list)
     recomputed: dict[_Value, Buffer] = field(default_factory=dict)
     keep_output: frozenset[str] = frozenset()
@@ -106,7 +111,7 @@ class _Builder:
             nodes, self.keep_output = form.graph.nodes, form.keep_output
         order = [nodes[name] for name in nodes if name in needed]
         for name, type in graph.inputs.items():
-            self.values[name] = self._input(name, setup.batch * type.size)
+            self.values[name] = self._input(name, type.size)
             self.trained_below[name] = False
         backward = {node.name: self._forward(node) for node in order}
         if not self.training:
@@ -121,14 +126,20 @@ class _Builder:
             weight_gradient()
         self.phase = "update"
         if setup.gradients_wait:
-            self._run("norm", [buffer for gradient in self.updates for buffer in gradient], [])
-            for gradient in self.updates:
-                self._run("update", gradient, [])
+            self._run("norm", [gradient for gradient, _ in self.updates], [])
+            for gradient, weights in self.updates:
+                self.node = gradient.node
+                self._run_update(gradient, weights)
         return self._finished()
 
     def _finished(self) -> tuple[Operation, ...]:
         """Return the operations after those that copy weights, which depend on nothing and come first."""
-        copies = (Operation("copy", copy.node, "forward", (), (copy,)) for copy in self.copies)
+        copies = (
+            Operation(
+                "copy", copy.node, "forward", (Buffer("weights", copy.node, 2 * copy.bytes, "argument"),), (copy,)
+            )
+            for copy in self.copies
+        )
         return (*copies, *self.operations)
 
     # Values and buffers
@@ -160,7 +171,7 @@ class _Builder:
             value.buffer = self._buffer(name, value.elements * self.setup.compute_bytes, self._role)
             self._run(name, value.roots, [value.buffer], in_place=in_place)
             if not self._forgets:
-                value.roots = frozenset([value.buffer])
+                value.roots = (value.buffer,)
         return value.buffer
 
     @property
@@ -180,14 +191,13 @@ class _Builder:
 
     def _written(self, name: str, elements: int) -> _Value:
         buffer = self._buffer(name, elements * self.setup.compute_bytes, self._role)
-        return _Value(frozenset([buffer]), elements, buffer)
+        return _Value((buffer,), elements, buffer)
 
     def _input(self, name: str, elements: int) -> _Value:
         self.node = name
-        argument = Buffer("batch", name, elements * self.setup.input_bytes, "argument")
-        if self.setup.input_is_prepared:
-            return _Value(frozenset([argument]), elements)
-        return _Value(frozenset([argument]), elements, argument)
+        raw, batch = self.setup.inputs[name], self.setup.batch
+        argument = Buffer("batch", name, batch * raw.bytes, "argument")
+        return _Value((argument,), batch * elements, None if raw.is_prepared else argument)
 
     def _is_rearranged(self, value: _Value) -> bool:
         """Tell whether computing a value anew reads no more bytes than the value itself, as of a concatenation."""
@@ -200,7 +210,7 @@ class _Builder:
         facts = node.known
         inputs = [self.values[name] for name in node.inputs]
         backward: list[tuple[Kernel, _Backward]] = []
-        output = setup_elements = self.setup.batch * facts.output.size
+        output = self.setup.batch * facts.output.size
         if not facts.kernels:
             (x,) = inputs
             self.values[node.name] = x
@@ -239,7 +249,8 @@ class _Builder:
         self.copies.extend(copies)
         z = self._written(kernel.kind, elements)
         own = [self._buffer("kept", setup.batch * kernel.saved_bytes, "activation")] if kernel.saved_bytes else []
-        self._run(kernel.kind, [source, *copies], [*z.roots, *own], macs=setup.batch * kernel.macs)
+        kernels = copies or [Buffer("weights", node.name, weights * setup.params_bytes, "argument")]
+        self._run(kernel.kind, [source, *kernels], [*z.roots, *own], macs=setup.batch * kernel.macs)
         biased = any(spec.role == "bias" for spec in facts.params.values())
 
         def backward(d: _Value) -> list[_Value | None]:
@@ -252,9 +263,9 @@ class _Builder:
                 recalled = source
                 if setup.remat != "none":
                     recalled = self._padded(node, kernel, self._recalled(x), x)
-                dw = self._buffer("dw", weights * setup.gradient_bytes, "weight_gradient")
+                dw = self._buffer("dw", weights * setup.compute_bytes, "weight_gradient")
                 self._run("weight gradient", [recalled, dz, *own], [dw], macs=setup.batch * kernel.macs)
-                self._update(dw)
+                self._update(dw, weights)
 
             if trained:
                 if biased:
@@ -266,7 +277,7 @@ class _Builder:
             if not below:
                 return [None]
             dx = self._written("dx", x.elements)
-            self._run("input gradient", [dz, *copies, *own], dx.roots, macs=setup.batch * kernel.macs)
+            self._run("input gradient", [dz, *kernels, *own], dx.roots, macs=setup.batch * kernel.macs)
             return [dx]
 
         return z, backward
@@ -286,11 +297,18 @@ class _Builder:
         self._run("pad", [stored], [copy])
         return copy
 
-    def _update(self, *gradient: Buffer) -> None:
+    def _update(self, gradient: Buffer, weights: int) -> None:
         if self.setup.gradients_wait:
-            self.updates.append(gradient)
+            self.updates.append((gradient, weights))
         else:
-            self._run("update", gradient, [])
+            self._run_update(gradient, weights)
+
+    def _run_update(self, gradient: Buffer, weights: int) -> None:
+        """Change parameters and the optimizer's values where they are."""
+        held = Buffer(
+            "parameters", gradient.node, weights * self.setup.params_bytes * (1 + self.setup.slots), "argument"
+        )
+        self._run("update", [gradient, held], [held])
 
     def _window(self, kernel: Kernel, inputs: list[_Value], elements: int) -> tuple[_Value, _Backward]:
         (x,) = inputs
@@ -299,7 +317,7 @@ class _Builder:
         if self.training and kernel.saves == "own":
             kept = [self._buffer("index", self.setup.batch * kernel.saved_bytes, "activation")]
         self._run("pool", x.roots, [*y.roots, *kept])
-        seen = x.roots if kernel.saves == "input" else frozenset(kept)
+        seen = x.roots if kernel.saves == "input" else tuple(kept)
         forgotten = self._forgets
 
         def backward(d: _Value) -> list[_Value | None]:
@@ -307,8 +325,8 @@ class _Builder:
             if forgotten and kept:
                 index = self._buffer("index", kept[0].bytes, "activation")
                 self._run("recompute", x.roots, [index])
-                recalled = frozenset([index])
-            return [_Value(d.roots | recalled, x.elements)]
+                recalled = (index,)
+            return [_Value(_union(d.roots, recalled), x.elements)]
 
         return y, backward
 
@@ -316,16 +334,16 @@ class _Builder:
         (x,) = inputs
         y = self._written("reduce", elements)
         self._run("reduce", x.roots, y.roots)
-        seen = x.roots if kernel.saves == "input" else y.roots if kernel.saves == "output" else frozenset()
+        seen = x.roots if kernel.saves == "input" else y.roots if kernel.saves == "output" else ()
 
         def backward(d: _Value) -> list[_Value | None]:
             dy = self._stored(d, "dz")
-            return [_Value(frozenset([dy]) | seen, x.elements)]
+            return [_Value(_union((dy,), seen), x.elements)]
 
         return y, backward
 
     def _move(self, inputs: list[_Value], elements: int) -> tuple[_Value, _Backward]:
-        y = _Value(frozenset().union(*(x.roots for x in inputs)), elements)
+        y = _Value(_union(*(x.roots for x in inputs)), elements)
 
         def backward(d: _Value) -> list[_Value | None]:
             return [_Value(d.roots, x.elements) for x in inputs]
@@ -335,7 +353,7 @@ class _Builder:
     def _elementwise(
         self, node: Node, kernel: Kernel, inputs: list[_Value], elements: int, trained: bool
     ) -> tuple[_Value, _Backward]:
-        roots = frozenset[Buffer]().union(*(x.roots for x in inputs))
+        roots = _union(*(x.roots for x in inputs))
         first = inputs[0]
         normalises = self.training and (kernel.statistics or (kernel.batch_statistics and node.spec.trainable))
         kept: list[Buffer] = []
@@ -345,16 +363,20 @@ class _Builder:
             sums = 4 * (self.setup.batch * kernel.statistics + kernel.batch_statistics)
             kept = [self._buffer("statistics", sums, "activation")]
             self._run("statistics", first.roots, kept)
-            if kernel.batch_statistics and not self._forgets and elements // node.known.output.channels <= SMALL_SUM:
+            if (
+                kernel.batch_statistics
+                and not self._forgets
+                and elements // node.known.output.channels <= SMALL_SUM
+            ):
                 centred = self._buffer("centred", 4 * elements, "activation")
                 self._run("centre", [*first.roots, *kept], [centred], in_place=True)
-                roots = frozenset([centred, *kept])
+                roots = (centred, *kept)
             else:
-                roots = first.roots | frozenset(kept)
+                roots = _union(first.roots, kept)
         elif self.training and kernel.saves == "own":
             kept = [self._buffer("mask", self.setup.batch * kernel.saved_bytes, "activation")]
             self._run("mask", [], kept)
-            roots |= frozenset(kept)
+            roots = _union(roots, kept)
         y = _Value(roots, elements)
         if node.name in self.keep_output:
             self._stored(y, "kept output")
@@ -363,16 +385,16 @@ class _Builder:
                 self._run("compare", y.roots, kept)
 
         def backward(d: _Value) -> list[_Value | None]:
-            seen = frozenset(kept)
+            seen: _Roots = tuple(kept)
             if kernel.saves == "input":
-                seen |= roots
+                seen = _union(seen, roots)
             elif kernel.saves == "output" and not kept:
-                seen |= y.roots
+                seen = _union(seen, y.roots)
             if normalises:
                 sums = self._buffer("sums", kept[0].bytes, "gradient")
-                self._run("sums", d.roots | seen, [sums])
-                seen |= {sums}
-            return [_Value(d.roots | seen, x.elements) for x in inputs]
+                self._run("sums", _union(d.roots, seen), [sums])
+                seen = (*seen, sums)
+            return [_Value(_union(d.roots, seen), x.elements) for x in inputs]
 
         return y, backward
 
@@ -383,7 +405,7 @@ class _Builder:
         for name in outputs:
             self.node = name
             y = self.values[name]
-            gradients[name] = [_Value(frozenset([self._stored(y, "outputs")]), y.elements)]
+            gradients[name] = [_Value((self._stored(y, "outputs"),), y.elements)]
         return gradients
 
     def _backward(
@@ -393,7 +415,7 @@ class _Builder:
         found = gradients.pop(node.name, [])
         if not found or not self.trained_below[node.name]:
             return
-        d = found[0] if len(found) == 1 else _Value(frozenset().union(*(g.roots for g in found)), found[0].elements)
+        d = found[0] if len(found) == 1 else _Value(_union(*(g.roots for g in found)), found[0].elements)
         readers = sum(self.trained_below[name] for name in node.inputs)
         if readers > 1 and len(d.roots) > 2:
             self._stored(d, "gradient sum")
@@ -406,3 +428,7 @@ class _Builder:
         for name, result in zip(node.inputs, results, strict=True):
             if result is not None and self.trained_below[name]:
                 gradients.setdefault(name, []).append(result)
+
+
+def _union(*roots: Iterable[Buffer]) -> _Roots:
+    return tuple(dict.fromkeys(itertools.chain(*roots)))

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netcalc.cli.options import OutputOption, RootOption, SetOption, SpecArgument
+from netcalc.cli.options import (
+    DevicesOption,
+    OptimizerOption,
+    OutputOption,
+    PrecisionOption,
+    RematOption,
+    RootOption,
+    SetOption,
+    SpecArgument,
+)
 from netcalc.cli.output import print_diagnostics, write_table, write_text
 from netcalc.diagnostics import CannotRunError, SpecError
 
@@ -42,7 +51,18 @@ def analyze(
         ReportFormat.table
     ),
     output: OutputOption = None,
-    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch, for totals of a batch.")] = 1,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Samples in a batch; by default the spec's, or 1.", show_default=False)
+    ] = None,
+    optimizer: OptimizerOption = None,
+    precision: PrecisionOption = None,
+    remat: RematOption = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Device to fit and time, such as h100 (see `netcalc devices`)."),
+    ] = None,
+    devices: DevicesOption = None,
+    images: Annotated[int | None, typer.Option(min=1, help="Samples in an epoch, for its time and cost.")] = None,
     columns: Annotated[
         str | None,
         typer.Option(metavar="NAME,...", help="Columns to show, in order, such as name,output,flops; or all."),
@@ -64,23 +84,27 @@ def analyze(
 ) -> None:
     """Print output sizes, parameters, MACs and FLOPs of a network, without JAX.
 
-    Shapes are channels last and without batch; figures are for one sample. Exits with 1 if the spec has errors;
-    what they leave unknown is shown as unknown. Columns, depth and order are of the table, CSV and Markdown: the
-    JSON is always whole.
+    Shapes are channels last and without batch; figures are for one sample. With a batch, an optimizer, a precision
+    or a device also the memory of training and inference, and with a device the least time. Exits with 1 if the
+    spec has errors; what they leave unknown is shown as unknown. Columns, depth and order are of the table, CSV and
+    Markdown: the JSON is always whole.
     """
     view = _view(format, columns, depth, sort, reverse, top)
     from netcalc.analysis.report import analyze_graph, failed_report
+    from netcalc.cli.demand import Asked, demand_of
     from netcalc.graph import build
     from netcalc.spec.load import load_spec
 
+    asked = Asked(batch, optimizer, precision, remat, device, devices, images)
     try:
         graph = build(load_spec(spec, set or (), root))
     except SpecError as error:
         print_diagnostics(error.diagnostics)
         if format is ReportFormat.json:
-            _write(failed_report(error.diagnostics, batch), format, view, output)
+            _write(failed_report(error.diagnostics, batch or 1), format, view, output)
         raise typer.Exit(1) from None
-    _write(analyze_graph(graph, batch, textbook=rule is MemoryRule.textbook), format, view, output)
+    report = analyze_graph(graph, batch or 1, textbook=rule is MemoryRule.textbook, demand=demand_of(graph, asked))
+    _write(report, format, view, output)
     if graph.diagnostics:
         print_diagnostics(graph.diagnostics)
         raise typer.Exit(1)

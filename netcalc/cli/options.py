@@ -32,6 +32,44 @@ DevicesOption = Annotated[
 ]
 
 
+class OptimizerName(StrEnum):
+    """An optimizer, with its fields at their defaults."""
+
+    sgd = "sgd"
+    momentum = "momentum"
+    nesterov = "nesterov"
+    adam = "adam"
+
+
+class Precision(StrEnum):
+    """What layers compute in, and what parameters are kept in."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    mixed = "mixed"
+
+
+class Remat(StrEnum):
+    """What the backward pass computes anew."""
+
+    none = "none"
+    conv_outputs = "conv_outputs"
+
+
+OptimizerOption = Annotated[
+    OptimizerName | None,
+    typer.Option(help="Optimizer to train with; by default the spec's, or adam.", show_default=False),
+]
+PrecisionOption = Annotated[
+    Precision | None,
+    typer.Option(help="Precision to train in; by default the spec's, or float32.", show_default=False),
+]
+RematOption = Annotated[
+    Remat | None,
+    typer.Option(help="What backward computes anew; by default the spec's, or none.", show_default=False),
+]
+
+
 class Device(StrEnum):
     """Where to compute."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from netcalc.analysis.estimate import NodeSeconds
 from netcalc.analysis.report import AxisReach, LayerReport, Params, Report
 from netcalc.diagnostics import CannotRunError, cut, did_you_mean
 from netcalc.render.figures import UNKNOWN
@@ -130,6 +131,8 @@ FLAG: Kind[bool] = Kind(
 NUMBER: Kind[int] = Kind(str, int, int)
 COUNT: Kind[int] = Kind("{:,}".format, int, int)
 PERCENT: Kind[float] = Kind("{:.2f}".format, float, float)
+MILLISECONDS: Kind[float] = Kind(lambda seconds: f"{1e3 * seconds:,.3f}", float, float)
+RATIO: Kind[float] = Kind("{:,.1f}".format, float, float)
 SHAPE: Kind[tuple[int, ...]] = Kind(format_shape, lambda shape: "x".join(map(str, shape)), math.prod)
 AXES: Kind[tuple[float, ...]] = Kind(_by_axis(_decimal, "×"), _by_axis(_plain, "x"), max)
 PADDING: Kind[tuple[tuple[float, float], ...]] = Kind(
@@ -162,6 +165,36 @@ def _sum(figure: Callable[[LayerReport], int | None]) -> Callable[[Row, Report],
         return total
 
     return added
+
+
+def _total_of(figure: Callable[[LayerReport], float | None]) -> Callable[[Row, Report], float | None]:
+    """Return the sum of a measured figure over the nodes of a row, unknown where it is for one of them."""
+
+    def added(row: Row, _: Report) -> float | None:
+        values = [figure(layer) for layer in row.layers]
+        return None if None in values else math.fsum(value for value in values if value is not None)
+
+    return added
+
+
+def _slowest_node(row: Row) -> NodeSeconds | None:
+    timed = [layer.seconds for layer in row.layers if layer.seconds is not None]
+    return max(timed, key=lambda seconds: seconds.training, default=None)
+
+
+def _slowest(row: Row, _: Report) -> str | None:
+    node = _slowest_node(row)
+    return None if node is None else node.binds or ""
+
+
+def _slowest_intensity(row: Row, _: Report) -> float | None:
+    node = _slowest_node(row)
+    return None if node is None else node.intensity
+
+
+def _total_weights(report: Report) -> int | None:
+    memory = report.totals.memory
+    return memory.training.parts.weights if memory and memory.training else None
 
 
 def _percent(
@@ -257,6 +290,22 @@ COLUMNS: tuple[Column[Any], ...] = (
            _percent(lambda n: _params(n.params), _total_params), _hundred(_total_params)),
     Column("macs_percent", "MACs %", "share of the network's forward MACs; train-only heads have none", PERCENT,
            _percent(_macs_at_inference, _total_macs), _hundred(_total_macs)),
+    Column("weights_bytes", "weights B", "bytes of its parameters; with --device or --batch, as the next", COUNT,
+           _sum(lambda n: n.memory.weights_bytes if n.memory else None), _total_weights, "memory_weights_bytes"),
+    Column("alive_bytes", "alive at peak B", "bytes of its tensors that are alive at the peak of a training step",
+           COUNT, _sum(lambda n: n.memory.alive_bytes if n.memory else None), key="memory_alive_bytes"),
+    Column("training_seconds", "training ms", "least time in a training step, by the roofline; with --device",
+           MILLISECONDS, _total_of(lambda n: n.seconds.training if n.seconds else None),
+           lambda report: report.totals.seconds.training_step if report.totals.seconds else None,
+           "seconds_training"),
+    Column("inference_seconds", "inference ms", "least time at inference, by the roofline; with --device",
+           MILLISECONDS, _total_of(lambda n: n.seconds.inference if n.seconds else None),
+           lambda report: report.totals.seconds.inference_batch if report.totals.seconds else None,
+           "seconds_inference"),
+    Column("binds", "binds", "what sets most of its time: compute, bandwidth or launch; of a block's slowest node",
+           WORD, _slowest),
+    Column("intensity", "FLOP/B", "FLOPs of products a byte of memory traffic; of a block's slowest node", RATIO,
+           _slowest_intensity),
     Column("layers", "layers", "nodes in the row", COUNT, lambda row, _: len(row.layers),
            lambda report: len(report.layers)),
     Column("receptive_field", "RF", "receptive field; of a block's last node, as the three that follow", AXES,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+from netcalc.analysis.estimate import MemoryReport
 from netcalc.analysis.report import NamedTensor, Report
 from netcalc.units import format_bytes, format_shape
 
@@ -47,6 +50,75 @@ def summary(report: Report) -> list[tuple[str, str]]:
     if not report.complete:
         lines.append(("incomplete", "figures marked ? are unknown; the errors say why"))
     return lines
+
+
+def demands(report: Report) -> list[tuple[str, str]]:
+    """Return memory, time and cost as pairs of what and how much; nothing where they were not asked for."""
+    totals = report.totals
+    memory = totals.memory
+    if memory is None:
+        return []
+    asked = f"batch {memory.batch:,}, {memory.optimizer}, {memory.precision}"
+    if memory.training is None or memory.inference is None:
+        return [("memory", f"no rule for {memory.device}: `--exact` asks the compiler"), *_times(report)]
+    training = memory.training
+    between = f"{format_bytes(training.low_bytes)} to {format_bytes(training.high_bytes)}"
+    parts = [(part.name, getattr(training.parts, part.name)) for part in fields(training.parts)]
+    lines = [
+        ("training memory", f"{format_bytes(training.total_bytes)} ({between}) for {asked}"),
+        ("of it", ", ".join(f"{name} {format_bytes(size)}" for name, size in parts if size)),
+        ("highest at", training.peak_at or UNKNOWN),
+        ("inference memory", f"{format_bytes(memory.inference.total_bytes)}"),
+        ("not in it", "CUDA context, workspace of convolutions, batches fetched ahead"),
+    ]
+    if memory.usable_bytes is not None:
+        lines.append((str(memory.device), _verdict(memory)))
+    return [*lines, *_times(report)]
+
+
+def _verdict(memory: MemoryReport) -> str:
+    """Return whether a step fits the device, and by how much."""
+    known = memory.exact or memory.training
+    if known is None or memory.usable_bytes is None:
+        return UNKNOWN
+    free = memory.usable_bytes - known.total_bytes
+    usable = format_bytes(memory.usable_bytes)
+    return (
+        f"fits, {format_bytes(free)} of {usable} free"
+        if free >= 0
+        else (f"does not fit: {format_bytes(-free)} more than the {usable} that are usable")
+    )
+
+
+def _times(report: Report) -> list[tuple[str, str]]:
+    seconds, cost = report.totals.seconds, report.totals.cost
+    if seconds is None:
+        return []
+    step = seconds.training_step
+    shares = (
+        ", ".join(f"{100 * part / step:.0f} % {limit}" for limit, part in seconds.bound_by.items()) if step else ""
+    )
+    lines = [
+        (
+            "training step",
+            f"at least {duration(step)}, at most {seconds.images_per_second:,.0f} images/s (roofline)",
+        ),
+        ("bound by", shares),
+        ("inference", f"at least {duration(seconds.inference_batch)} a batch"),
+    ]
+    if seconds.epoch is not None and seconds.images is not None:
+        lines.append((f"{seconds.images:,} images", f"at least {duration(seconds.epoch)}"))
+    if cost is not None:
+        lines.append(("cost of them", f"at least {cost.epoch:,.2f} {cost.currency}"))
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """Return `1.23 ms`, `4.5 s`, `2.1 min` or `3.4 h`."""
+    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
+        if seconds >= size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{1e3 * seconds:,.2f} ms"
 
 
 def textbook(report: Report) -> list[tuple[str, str]]:

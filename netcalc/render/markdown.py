@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import heading, summary, textbook
+from netcalc.render.figures import demands, heading, summary, textbook
 from netcalc.render.view import WHOLE, View, grid
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
@@ -23,6 +23,8 @@ def report_markdown(report: Report, view: View = WHOLE) -> str:
             lines.append(table_row(tuple(f"**{cell}**" if cell else "" for cell in cells.total)))
         lines.append("")
     lines += [f"- **{what}**: {escape(how_much)}" for what, how_much in summary(report)]
+    if asked := demands(report):
+        lines += ["", *(f"- **{escape(what)}**: {escape(how_much)}" for what, how_much in asked)]
     if memory := textbook(report):
         lines += ["", *(f"- **{escape(what)}**: {escape(how_much)}" for what, how_much in memory)]
     return "\n".join(lines) + "\n"

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import heading, summary, textbook
+from netcalc.render.figures import demands, heading, summary, textbook
 from netcalc.render.view import WHOLE, Grid, View, grid
 
 _NARROWEST = 6
@@ -31,6 +31,8 @@ def report_table(report: Report, view: View = WHOLE) -> RenderableType:
     if report.layers:
         parts.append(_Rows(grid(report, view)))
     parts.append(_pairs(summary(report)))
+    if asked := demands(report):
+        parts += [Text(), _pairs(asked)]
     if memory := textbook(report):
         parts += [Text(), _pairs(memory)]
     return Group(*parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netcalc.analysis.report import Report
-from netcalc.render.figures import heading, summary, textbook
+from netcalc.render.figures import demands, heading, summary, textbook
 from netcalc.render.view import WHOLE, View, grid
 
 
@@ -20,6 +20,8 @@ def report_text(report: Report, view: View = WHOLE) -> str:
         foot = (total, "") if total else ()
         lines += [f" {line}".rstrip() for line in (head, rule, *body, "", *foot)]
     lines += aligned(summary(report), (True, True), gap=2)
+    if asked := demands(report):
+        lines += ["", *aligned(asked, (True, True), gap=2)]
     if memory := textbook(report):
         lines += ["", *aligned(memory, (True, True), gap=2)]
     return "\n".join(lines) + "\n"

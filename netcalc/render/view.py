@@ -11,7 +11,8 @@ from netcalc.render.rows import Row, rows_of
 from netcalc.units import plural
 
 _SHOWN = ("name", "type", "output", "params", "macs")
-_SHOWN_FOLDED = ("name", "type", "layers", "output", "params", "macs")
+_FOLDED = ("layers",)
+_WITH_DEVICE = ("training_seconds", "binds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def shown_rows(report: Report, view: View) -> tuple[list[Row], list[Row]]:
 
 def grid(report: Report, view: View = WHOLE) -> Grid:
     """Return the cells of a report's rows; one more row tells of those that are left out."""
-    columns = view.columns or tuple(map(column_named, _SHOWN if view.depth is None else _SHOWN_FOLDED))
+    columns = view.columns or _shown_columns(report, view)
     shown, left_out = shown_rows(report, view)
     body = list(zip(*(column.cells(shown, report) for column in columns), strict=True))
     labels = _label_column(columns)
@@ -101,6 +102,16 @@ def _left_out(rows: list[Row], report: Report, view: View) -> str:
     if part is None or not whole:
         return label
     return f"{label}, {100 * part / whole:.2f} % of {by.heading.removesuffix(' %')}"
+
+
+def _shown_columns(report: Report, view: View) -> tuple[Column[Any], ...]:
+    """Return the columns that are shown where none were asked for."""
+    names = [*_SHOWN[:2], *(_FOLDED if view.depth is not None else ()), *_SHOWN[2:]]
+    if report.totals.memory is not None and report.totals.memory.training is not None:
+        names.append("alive_bytes")
+    if report.totals.seconds is not None:
+        names += _WITH_DEVICE
+    return tuple(map(column_named, names))
 
 
 def _label_column(columns: tuple[Column[Any], ...]) -> int | None:

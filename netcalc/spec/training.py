@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveFloat, Tag, model_validator
@@ -9,6 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Posi
 from netcalc.choice import LIST_AS_TUPLE, Fields, OneOf
 from netcalc.layers.base import PositiveInt
 from netcalc.layers.window import Padding
+
+SOURCE_SHAPES: Mapping[str, tuple[int, int, int]] = {"mnist5k": (28, 28, 1), "digits": (8, 8, 1)}
+"""[height, width, channels] of the images of the built-in data sets, a byte a value."""
 
 Precision = Literal["float32", "bfloat16", "mixed"]
 Remat = Literal["none", "conv_outputs"]

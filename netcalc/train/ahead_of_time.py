@@ -54,7 +54,7 @@ def as_declared(graph: Graph) -> dict[str, RawInput]:
 
 
 def compile_step(graph: Graph, spec: UpdateSpec, device: jax.Device, inputs: dict[str, RawInput]) -> Any:
-    """Return the compiled training step (a jax.stages.Compiled) of a graph for a device, which may be described only.
+    """Return the compiled training step (jax.stages.Compiled) of a graph for a device, which may be only described.
 
     Raises whatever the compiler raises where the step does not fit the device.
     """

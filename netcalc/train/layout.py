@@ -1,8 +1,8 @@
 """In which axis order a training keeps kernels: the one that its device computes in.
 
-Everyone else sees HWIO. A GPU's convolutions read OHWI, so a kernel kept in HWIO is copied at the start of a step, and
-its gradient and moments are turned back at the end. Inside a jitted step the turn costs nothing where the order is
-already the device's: XLA then only relabels the axes.
+Everyone else sees HWIO. A GPU's convolutions read OHWI, so a kernel kept in HWIO is copied at the start of a step,
+and its gradient and moments are turned back at the end. Inside a jitted step the turn costs nothing where the order
+is already the device's: XLA then only relabels the axes.
 """
 
 from __future__ import annotations

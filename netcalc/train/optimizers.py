@@ -28,7 +28,7 @@ class Optimizer:
 
 
 def make_updater(spec: UpdateSpec) -> Optimizer:
-    """Return the optimizer of an update, with its gradients clipped and its parameters averaged as the spec asks."""
+    """Return the optimizer of an update, gradients clipped and parameters averaged as the spec asks."""
     optimizer = make_optimizer(spec.optimizer)
     if spec.clip is not None:
         optimizer = _clipped(optimizer, spec.clip)

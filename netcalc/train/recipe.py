@@ -38,21 +38,7 @@ def make_recipe(graph: Graph, spec: UpdateSpec, prepare: Prepare, platform: str 
     """
     platform = platform or jax.default_backend()
     compute_dtype = "float32" if spec.precision == "float32" else "bfloat16"
-    network = compile_graph(graph, logits_nodes(graph, spec), lean=platform != "tpu", compute_dtype=compute_dtype)
+    network = compile_graph(
+        graph, graph.read_by_loss(spec.loss), lean=platform != "tpu", compute_dtype=compute_dtype
+    )
     return Recipe(network, spec, prepare, layout_for(graph, platform))
-
-
-def logits_nodes(graph: Graph, spec: UpdateSpec) -> tuple[str, ...]:
-    """Return the nodes that the loss reads, one for each output of the graph.
-
-    Cross-entropy has its own softmax: where an output is one, the loss reads what goes into it, which is the same
-    function in a form that cannot overflow.
-    """
-    return tuple(_logits_node(graph, output, spec) for output in graph.outputs)
-
-
-def _logits_node(graph: Graph, output: str, spec: UpdateSpec) -> str:
-    node = graph.nodes[output]
-    if spec.loss == "cross_entropy" and node.kind == "softmax" and node.inputs[0] in graph.nodes:
-        return node.inputs[0]
-    return output

@@ -3,8 +3,9 @@
     pip install -e '.[exact-gpu]'
     python -m tests.accuracy.remake_xla_totals [WORD...]
 
-No accelerator is needed. With words, only configurations whose key holds one of them are compiled anew. Each runs in
-a process of its own; a line is written as soon as it is known, and those already there for this version are kept.
+No accelerator is needed. With words, only configurations whose key holds one of them are compiled anew. Each runs
+in a process of its own; a line is written as soon as it is known, and those already there for this version are
+kept.
 """
 
 from __future__ import annotations

@@ -1,0 +1,163 @@
+"""Memory of a training step and of inference on a GPU, as XLA lays it out: no JAX, a few milliseconds a network.
+
+What a step is handed is exact: parameters, the optimizer's values, state, the batch. What it allocates beside them
+follows from the schedule's buffers and when they are alive. Not in it: what lies outside XLA's arena, such as the
+CUDA context, the workspace that convolution algorithms ask for, and batches that are fetched ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from netcalc.analysis.cost import count_params
+from netcalc.analysis.liveness import Peak, peak
+from netcalc.analysis.schedule import Buffer, Operation, inference_schedule, training_schedule
+from netcalc.analysis.setup import Setup
+from netcalc.graph import Graph
+
+SPREAD = 0.05
+"""Half the width of the interval around a total, as a share of it: 95 % of the configurations that the model was
+held to without being fitted to lie within. See docs/memory.md."""
+
+WIDE_SPREAD = 0.25
+"""The same where the network or the setup has something that the model was not held to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Bytes at the peak of a step, by what holds them; they sum to the total."""
+
+    weights: Annotated[int, Field(description="parameters")]
+    gradients: Annotated[int, Field(description="gradients of parameters that are alive at the peak")]
+    optimizer: Annotated[int, Field(description="values that the optimizer and a moving average keep")]
+    state: Annotated[int, Field(description="batch-norm statistics")]
+    batch: Annotated[int, Field(description="inputs and labels")]
+    activations: Annotated[int, Field(description="kept for the backward pass; at inference, outputs in use")]
+    transient: Annotated[int, Field(description="gradients of activations, copies of weights, gaps in between")]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory of a step, in bytes, with the interval that it lies in and the node at which it is highest."""
+
+    total_bytes: int
+    low_bytes: int
+    high_bytes: int
+    parts: Parts
+    peak_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeMemory:
+    """What a node holds, in bytes: its parameters, and what of its tensors is alive at the peak of a step."""
+
+    weights_bytes: int
+    alive_bytes: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step: its operations, and where most of its buffers are alive."""
+
+    operations: tuple[Operation, ...]
+    peak: Peak
+
+
+def training_step(graph: Graph, setup: Setup) -> Step:
+    """Return the operations of a training step of a complete graph, with their peak."""
+    operations = training_schedule(graph, setup)
+    return Step(operations, peak(operations))
+
+
+def inference_step(graph: Graph, setup: Setup) -> Step:
+    """Return the operations of a forward pass at inference, with their peak."""
+    operations = inference_schedule(graph, setup)
+    return Step(operations, peak(operations))
+
+
+def training_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
+    """Return the memory of a training step."""
+    counted = [count_params(node, node.known) for node in graph.nodes.values()]
+    trained = sum(params.trainable for params in counted)
+    weights = sum(params.total for params in counted) * setup.params_bytes
+    return _memory(
+        step.peak,
+        weights=weights,
+        optimizer=setup.slots * trained * setup.params_bytes,
+        state=4 * sum(params.state for params in counted),
+        batch=_batch_bytes(graph, setup),
+        spread=SPREAD if _is_measured(graph, setup) else WIDE_SPREAD,
+    )
+
+
+def inference_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
+    """Return the memory of a forward pass at inference, labels left out."""
+    counted = [count_params(node, node.known) for node in graph.nodes.values() if node.name not in graph.train_only]
+    return _memory(
+        step.peak,
+        weights=sum(params.total for params in counted) * setup.params_bytes,
+        optimizer=0,
+        state=4 * sum(params.state for params in counted),
+        batch=setup.batch * sum(raw.bytes for raw in setup.inputs.values()),
+        spread=WIDE_SPREAD,
+    )
+
+
+def node_memory(graph: Graph, setup: Setup, alive: Sequence[Buffer]) -> Mapping[str, NodeMemory]:
+    """Return what each node of a complete graph holds."""
+    held: dict[str, int] = {}
+    for buffer in alive:
+        held[buffer.node] = held.get(buffer.node, 0) + buffer.bytes
+    return {
+        node.name: NodeMemory(
+            count_params(node, node.known).total * setup.params_bytes,
+            held.get(node.name, 0),
+        )
+        for node in graph.nodes.values()
+    }
+
+
+def _batch_bytes(graph: Graph, setup: Setup) -> int:
+    """Return the bytes of a batch's inputs and of its labels, 32 bits for each position of the output."""
+    (first, *_) = setup.outputs
+    output = graph.nodes[first].known.output
+    positions = output.size // output.channels
+    return setup.batch * (sum(raw.bytes for raw in setup.inputs.values()) + 4 * positions)
+
+
+def _memory(found: Peak, *, weights: int, optimizer: int, state: int, batch: int, spread: float) -> Memory:
+    kept, gradients = (
+        sum(buffer.bytes for buffer in found.alive if buffer.role == role)
+        for role in ("activation", "weight_gradient")
+    )
+    parts = Parts(
+        weights=weights,
+        gradients=gradients,
+        optimizer=optimizer,
+        state=state,
+        batch=batch,
+        activations=kept,
+        transient=found.arena_bytes - kept - gradients,
+    )
+    arguments = weights + optimizer + state + batch
+    total = arguments + found.arena_bytes
+    return Memory(
+        total_bytes=total,
+        low_bytes=max(arguments, round(total * (1 - spread))),
+        high_bytes=round(total * (1 + spread)),
+        parts=parts,
+        peak_at=found.operation.node if found.operation else None,
+    )
+
+
+def _is_measured(graph: Graph, setup: Setup) -> bool:
+    """Tell whether the model was held to networks and setups of this kind."""
+    return setup.remat == "none" and not any(
+        kernel.kind == "scan" or (kernel.kind == "window" and kernel.saves == "input")
+        for node in graph.nodes.values()
+        for kernel in node.known.kernels
+    )
