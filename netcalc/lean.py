@@ -1,9 +1,10 @@
 """The form of a network that trains in less memory: the same function, arranged for what backward keeps.
 
-Two rewrites, both exact. A ReLU before a max pool changes places with it: max(0, ·) is monotone, so it commutes
+Three rewrites, all exact. A ReLU before a max pool changes places with it: max(0, ·) is monotone, so it commutes
 with the maximum of a window, and then acts on fewer elements. And an activation whose derivative is a function of
 its output, where nobody else needs its input, keeps that output for the backward pass, so that the convolution's
-can be freed at once.
+can be freed at once. Where the derivative follows from the input, such as GELU's, the backward pass computes it
+from there instead of keeping exponentials beside it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ from netcalc.layers.pool import MaxPool
 
 @dataclass(frozen=True, slots=True)
 class LeanForm:
-    """The rewritten graph, its names and wiring unchanged, and which activations keep their output for backward."""
+    """The rewritten graph, its names and wiring unchanged, and what activations keep for the backward pass.
+
+    Those of `keep_output` keep their output alone, those of `keep_input` their input alone; all others what the
+    compiler finds best.
+    """
 
     graph: Graph
     keep_output: frozenset[str]
+    keep_input: frozenset[str]
 
 
 def lean_form(graph: Graph, outputs: tuple[str, ...]) -> LeanForm:
@@ -33,7 +39,7 @@ def lean_form(graph: Graph, outputs: tuple[str, ...]) -> LeanForm:
         if relu.name not in outputs:
             nodes[relu.name], nodes[pool.name] = _exchanged(relu, pool)
     lean = replace(graph, nodes=MappingProxyType(nodes))
-    return LeanForm(lean, frozenset(_keeping_output(nodes)))
+    return LeanForm(lean, frozenset(_keeping_output(nodes)), frozenset(_keeping_input(nodes)))
 
 
 def _pairs(graph: Graph) -> Iterator[tuple[Node, Node]]:
@@ -61,6 +67,15 @@ def _keeping_output(nodes: Mapping[str, Node]) -> Iterator[str]:
     for node in nodes.values():
         source = nodes.get(node.inputs[0])
         if isinstance(node.spec.layer, Relu | Tanh | Sigmoid) and source is not None and _is_freed_by(source.known):
+            yield node.name
+
+
+def _keeping_input(nodes: Mapping[str, Node]) -> Iterator[str]:
+    for node in nodes.values():
+        source = nodes.get(node.inputs[0])
+        kernels = node.known.kernels
+        expensive = len(kernels) == 1 and kernels[0].kind == "elementwise" and kernels[0].transcendentals
+        if expensive and kernels[0].saves == "input" and source is not None and _is_freed_by(source.known):
             yield node.name
 
 

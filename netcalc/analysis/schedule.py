@@ -378,6 +378,8 @@ class _Builder:
             self._run("mask", [], kept)
             roots = _union(roots, kept)
         y = _Value(roots, elements)
+        if kernel.transcendentals and len(self.graph.consumers[node.name]) > 1:
+            self._stored(y, "shared")  # too expensive to compute in each reader
         if node.name in self.keep_output:
             self._stored(y, "kept output")
             if first.buffer is not None and first.buffer.name == "pool" and not self._forgets:

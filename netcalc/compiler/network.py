@@ -13,6 +13,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 from netcalc.compiler.context import Context
 from netcalc.compiler.initialize import Params, State, initial_params, initial_state
+from netcalc.compiler.lowering.signature import Arrays, Lowering
 from netcalc.compiler.lowering.table import LOWERINGS
 from netcalc.diagnostics import SpecError
 from netcalc.graph import Graph, Node
@@ -74,6 +75,8 @@ class Network:
             lower = LOWERINGS[type(node.spec.layer)]
             sources = [values[name] for name in node.inputs]
             before = _held(state, "state", node.name, node.known.state)
+            if form is not None and name in form.keep_input:
+                lower = _keeping_input(lower)
             with jax.named_scope(name):
                 value, kept = lower(node, own, before, *sources, ctx=ctx)
             values[name] = checkpoint_name(value, SURVIVES_REMAT) if train and survives_remat(node) else value
@@ -137,6 +140,19 @@ def compile_graph(
     if unknown:
         raise ValueError(f"the network has no node `{unknown[0]}`")
     return Network(graph, outputs or graph.outputs, outputs or graph.inference_outputs, lean, compute_dtype)
+
+
+def _keeping_input(lower: Lowering) -> Lowering:
+    """Return a lowering that computes its backward pass from its input alone; for layers without state."""
+
+    def lowered(
+        node: Node, params: Arrays, state: Arrays, /, *inputs: jax.Array, ctx: Context
+    ) -> tuple[jax.Array, Arrays]:
+        return jax.checkpoint(lambda params, *inputs: lower(node, params, state, *inputs, ctx=ctx)[0])(
+            params, *inputs
+        ), {}
+
+    return lowered
 
 
 def _held(

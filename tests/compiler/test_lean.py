@@ -20,6 +20,7 @@ NETWORKS = {
     "one axis": f"input: [17, 3]\nlayers: [{CONV}, relu, max_pool: 4, {TAIL}",
     "three axes": f"input: [5, 6, 7, 2]\nlayers: [relu, max_pool: [1, 2, 3], {TAIL}",
     "tanh and sigmoid": f"input: [8, 8, 3]\nlayers: [{CONV}, tanh, flatten, dense: 5, sigmoid, dense: 3]",
+    "functions of the input": f"input: [8, 8, 3]\nlayers: [{CONV}, gelu, flatten, dense: 5, mish, dense: 3]",
     "a relu that two read": (
         "input: [8, 8, 3]\nlayers: [{conv: {filters: 4, kernel: 3}}, {relu: , name: r}, {max_pool: 3, name: p},"
         " {max_pool: {kernel: 3}, name: q, from: r}, {add: , from: [p, q]}, flatten, dense: 3]"
