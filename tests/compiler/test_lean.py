@@ -15,6 +15,7 @@ NETWORKS = {
     "overlapping windows": (
         f"input: [9, 8, 3]\nlayers: [relu, {{max_pool: {{kernel: 3, stride: 2, padding: 1}}}}, {TAIL}"
     ),
+    "tiles": f"input: [9, 8, 3]\nlayers: [{{max_pool: [2, 3]}}, relu, {TAIL}",
     "windows with gaps": f"input: [9, 8, 3]\nlayers: [{{max_pool: {{kernel: 2, stride: 3}}}}, relu, {TAIL}",
     "ceil rounding": (f"input: [8, 9, 3]\nlayers: [{{max_pool: {{kernel: 3, stride: 2, rounding: ceil}}}}, {TAIL}"),
     "one axis": f"input: [17, 3]\nlayers: [{CONV}, relu, max_pool: 4, {TAIL}",

@@ -77,6 +77,8 @@ def _forward(x: jax.Array, slides: tuple[Slide, ...]) -> tuple[jax.Array, jax.Ar
 
 
 def _backward(slides: tuple[Slide, ...], index: jax.Array, dy: jax.Array) -> tuple[jax.Array]:
+    if all(slide.size == slide.stride and slide.padding == (0, 0) for slide in slides):
+        return (_tiled(slides, index, dy),)
     zero = jnp.zeros((), dy.dtype)
     dx = None
     for tap, offsets in enumerate(_taps(slides)):
@@ -88,6 +90,18 @@ def _backward(slides: tuple[Slide, ...], index: jax.Array, dy: jax.Array) -> tup
         dx = laid if dx is None else dx + laid
     assert dx is not None
     return (dx,)
+
+
+def _tiled(slides: tuple[Slide, ...], index: jax.Array, dy: jax.Array) -> jax.Array:
+    """Return dx of windows that tile the input: every element belongs to one window, so that nothing is summed."""
+    apart = (slice(None), *(part for _ in slides for part in (slice(None), None)), slice(None))
+    sizes = [slide.size for slide in slides]
+    taps = jnp.arange(math.prod(sizes), dtype=jnp.uint8).reshape([n for size in sizes for n in (1, size)])
+    laid = jnp.where(index[apart] == taps[None, ..., None], dy[apart], jnp.zeros((), dy.dtype))
+    tiled = [outputs * size for outputs, size in zip(dy.shape[1:-1], sizes, strict=True)]
+    dx = laid.reshape(dy.shape[0], *tiled, dy.shape[-1])
+    left_over = [(0, slide.side - side, 0) for slide, side in zip(slides, tiled, strict=True)]
+    return lax.pad(dx, jnp.zeros((), dy.dtype), [(0, 0, 0), *left_over, (0, 0, 0)])
 
 
 max_pool_by_index.defvjp(_forward, _backward)
