@@ -25,8 +25,18 @@ class Peak:
     alive: tuple[Buffer, ...]
 
 
-def peak(operations: Sequence[Operation]) -> Peak:
-    """Return the peak of a schedule, each buffer being alive from its writer to its last reader."""
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """When the buffers of a schedule are alive, and the most bytes that are so at once."""
+
+    intervals: list[Interval]
+    peak_bytes: int
+    operation: Operation | None
+    alive: tuple[Buffer, ...]
+
+
+def lifetimes(operations: Sequence[Operation]) -> Lifetimes:
+    """Return the lifetimes of a schedule's buffers, each alive from its writer to its last reader."""
     last: dict[Buffer, int] = {}
     for index, operation in enumerate(operations):
         for buffer in (*operation.reads, *operation.writes):
@@ -53,7 +63,13 @@ def peak(operations: Sequence[Operation]) -> Peak:
             if buffer in alive and last[buffer] == index and buffer is not taken:
                 places.append(Interval(alive.pop(buffer), index, buffer.bytes))
                 total -= buffer.bytes
-    return Peak(highest, _arena(places, highest, there), at, there)
+    return Lifetimes(places, highest, at, there)
+
+
+def packed(lives: Lifetimes) -> Peak:
+    """Return the peak with the arena that the buffers are laid out in."""
+    arena = _arena(lives.intervals, lives.peak_bytes, lives.alive)
+    return Peak(lives.peak_bytes, arena, lives.operation, lives.alive)
 
 
 def _arena(places: list[Interval], highest: int, alive: tuple[Buffer, ...]) -> int:

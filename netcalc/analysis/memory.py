@@ -14,7 +14,8 @@ from typing import Annotated
 from pydantic import Field
 
 from netcalc.analysis.cost import count_params
-from netcalc.analysis.liveness import Peak, peak
+from netcalc.analysis.liveness import Peak, lifetimes, packed
+from netcalc.analysis.ordering import list_schedule
 from netcalc.analysis.schedule import Buffer, Operation, inference_schedule, training_schedule
 from netcalc.analysis.setup import Setup
 from netcalc.graph import Graph
@@ -68,15 +69,27 @@ class Step:
 
 
 def training_step(graph: Graph, setup: Setup) -> Step:
-    """Return the operations of a training step of a complete graph, with their peak."""
-    operations = training_schedule(graph, setup)
-    return Step(operations, peak(operations))
+    """Return the operations of a training step of a complete graph, with their peak.
+
+    XLA schedules a step in several ways and takes the one that needs least; here these are the order of the
+    graph and its reverse, and the list scheduler's.
+    """
+    in_turn = training_schedule(graph, setup)
+    best: Step | None = None
+    for operations in (list_schedule(in_turn), in_turn):
+        lives = lifetimes(operations)
+        if best is None or lives.peak_bytes < best.peak.arena_bytes:
+            found = Step(operations, packed(lives))
+            if best is None or found.peak.arena_bytes < best.peak.arena_bytes:
+                best = found
+    assert best is not None
+    return best
 
 
 def inference_step(graph: Graph, setup: Setup) -> Step:
     """Return the operations of a forward pass at inference, with their peak."""
     operations = inference_schedule(graph, setup)
-    return Step(operations, peak(operations))
+    return Step(operations, packed(lifetimes(operations)))
 
 
 def training_memory(graph: Graph, setup: Setup, step: Step) -> Memory:

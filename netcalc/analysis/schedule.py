@@ -245,7 +245,14 @@ class _Builder:
         stored = self._stored(x, "input")
         source = self._padded(node, kernel, stored, x)
         weights = sum(spec.size for spec in facts.params.values() if spec.role == "weight")
-        copies = [self._buffer("kernel", weights * setup.compute_bytes, "copy")] if self._copies(kernel) else []
+        is_transposed = kernel.kind == "conv" and not facts.window
+        if is_transposed and self.training and trained:
+            # Its weight gradient convolves over the batch: the input is read with batch and channels exchanged.
+            turned = self._buffer("turned", stored.bytes, "activation")
+            self._run("turn", [stored], [turned])
+            source = turned
+        copied = is_transposed or setup.compute_bytes != setup.params_bytes
+        copies = [self._buffer("kernel", weights * setup.compute_bytes, "copy")] if copied else []
         self.copies.extend(copies)
         z = self._written(kernel.kind, elements)
         own = [self._buffer("kept", setup.batch * kernel.saved_bytes, "activation")] if kernel.saved_bytes else []
@@ -281,10 +288,6 @@ class _Builder:
             return [dx]
 
         return z, backward
-
-    def _copies(self, kernel: Kernel) -> bool:
-        """Tell whether the kernel's weights are copied, to the dtype that is computed in."""
-        return self.setup.compute_bytes != self.setup.params_bytes
 
     def _padded(self, node: Node, kernel: Kernel, stored: Buffer, x: _Value) -> Buffer:
         """Return the input that a convolution reads: a padded copy where its two margins differ."""
@@ -357,6 +360,7 @@ class _Builder:
         first = inputs[0]
         normalises = self.training and (kernel.statistics or (kernel.batch_statistics and node.spec.trainable))
         kept: list[Buffer] = []
+        centred: Buffer | None = None
         if normalises:
             if first.buffer is None and not self._is_rearranged(first):
                 self._stored(first, "norm input")
@@ -392,6 +396,8 @@ class _Builder:
                 seen = _union(seen, roots)
             elif kernel.saves == "output" and not kept:
                 seen = _union(seen, y.roots)
+            if centred is not None:
+                return [self._centred_gradient(d, centred, kept[0], x.elements) for x in inputs]
             if normalises:
                 sums = self._buffer("sums", kept[0].bytes, "gradient")
                 self._run("sums", _union(d.roots, seen), [sums])
@@ -399,6 +405,15 @@ class _Builder:
             return [_Value(_union(d.roots, seen), x.elements) for x in inputs]
 
         return y, backward
+
+    def _centred_gradient(self, d: _Value, centred: Buffer, statistics: Buffer, elements: int) -> _Value:
+        """Return the input gradient of a batch norm that kept x − mean: its sums are taken of stored products."""
+        dy = self._stored(d, "dy")
+        sums = self._buffer("sums", statistics.bytes, "gradient")
+        product, other = (self._buffer("product", 4 * elements, "gradient") for _ in range(2))
+        self._run("products", [dy, centred, statistics], [sums, product, other])
+        self._run("sums", [other], [])
+        return _Value((product, centred, sums), elements)
 
     # Backward
 
