@@ -7,8 +7,9 @@ CUDA context, the workspace that convolution algorithms ask for, and batches tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
@@ -66,15 +67,23 @@ class Step:
 
     operations: tuple[Operation, ...]
     peak: Peak
+    arena_range: tuple[int, int] | None = None
+    """The least and the most that its arena may take, where that depends on what the compiler makes of it."""
 
 
 def training_step(graph: Graph, setup: Setup) -> Step:
     """Return the operations of a training step of a complete graph, with their peak.
 
     XLA schedules a step in several ways and takes the one that needs least; here these are the order of the
-    graph and its reverse, and the list scheduler's.
+    graph and its reverse, and the list scheduler's. With rematerialisation they lie far apart, as what is computed
+    anew can be so at any time, and XLA lands in between: then the arena is their geometric mean.
     """
     in_turn = training_schedule(graph, setup)
+    if setup.remat != "none":
+        peaks = (packed(lifetimes(operations)) for operations in (list_schedule(in_turn), in_turn))
+        lower, upper = sorted(peaks, key=lambda found: found.arena_bytes)
+        middle = replace(lower, arena_bytes=math.isqrt(lower.arena_bytes * upper.arena_bytes))
+        return Step(in_turn, middle, (lower.arena_bytes, upper.arena_bytes))
     best: Step | None = None
     for operations in (list_schedule(in_turn), in_turn):
         lives = lifetimes(operations)
@@ -98,12 +107,12 @@ def training_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
     trained = sum(params.trainable for params in counted)
     weights = sum(params.total for params in counted) * setup.params_bytes
     return _memory(
-        step.peak,
+        step,
         weights=weights,
         optimizer=setup.slots * trained * setup.params_bytes,
         state=4 * sum(params.state for params in counted),
         batch=_batch_bytes(graph, setup),
-        spread=SPREAD if _is_measured(graph, setup) else WIDE_SPREAD,
+        spread=SPREAD if _is_measured(graph) else WIDE_SPREAD,
     )
 
 
@@ -111,7 +120,7 @@ def inference_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
     """Return the memory of a forward pass at inference, labels left out."""
     counted = [count_params(node, node.known) for node in graph.nodes.values() if node.name not in graph.train_only]
     return _memory(
-        step.peak,
+        step,
         weights=sum(params.total for params in counted) * setup.params_bytes,
         optimizer=0,
         state=4 * sum(params.state for params in counted),
@@ -142,7 +151,8 @@ def _batch_bytes(graph: Graph, setup: Setup) -> int:
     return setup.batch * (sum(raw.bytes for raw in setup.inputs.values()) + 4 * positions)
 
 
-def _memory(found: Peak, *, weights: int, optimizer: int, state: int, batch: int, spread: float) -> Memory:
+def _memory(step: Step, *, weights: int, optimizer: int, state: int, batch: int, spread: float) -> Memory:
+    found = step.peak
     kept, gradients = (
         sum(buffer.bytes for buffer in found.alive if buffer.role == role)
         for role in ("activation", "weight_gradient")
@@ -158,18 +168,19 @@ def _memory(found: Peak, *, weights: int, optimizer: int, state: int, batch: int
     )
     arguments = weights + optimizer + state + batch
     total = arguments + found.arena_bytes
+    low, high = step.arena_range or (found.arena_bytes, found.arena_bytes)
     return Memory(
         total_bytes=total,
-        low_bytes=max(arguments, round(total * (1 - spread))),
-        high_bytes=round(total * (1 + spread)),
+        low_bytes=max(arguments, round((arguments + low) * (1 - spread))),
+        high_bytes=round((arguments + high) * (1 + spread)),
         parts=parts,
         peak_at=found.operation.node if found.operation else None,
     )
 
 
-def _is_measured(graph: Graph, setup: Setup) -> bool:
-    """Tell whether the model was held to networks and setups of this kind."""
-    return setup.remat == "none" and not any(
+def _is_measured(graph: Graph) -> bool:
+    """Tell whether the model was held to networks of this kind."""
+    return not any(
         kernel.kind == "scan" or (kernel.kind == "window" and kernel.saves == "input")
         for node in graph.nodes.values()
         for kernel in node.known.kernels

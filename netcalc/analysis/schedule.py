@@ -382,7 +382,7 @@ class _Builder:
             self._run("mask", [], kept)
             roots = _union(roots, kept)
         y = _Value(roots, elements)
-        if kernel.transcendentals and len(self.graph.consumers[node.name]) > 1:
+        if len(self.graph.consumers[node.name]) > 1:
             self._stored(y, "shared")  # too expensive to compute in each reader
         if node.name in self.keep_output:
             self._stored(y, "kept output")
