@@ -69,6 +69,8 @@ class _Value:
     roots: _Roots
     elements: int
     buffer: Buffer | None = None
+    replaces: bool = True
+    """Whether the operation that stores it may take the place of a root: not if it takes sums beside."""
 
 
 _Backward = Callable[[_Value], "list[_Value | None]"]
@@ -263,7 +265,7 @@ class _Builder:
         def backward(d: _Value) -> list[_Value | None]:
             if not (trained or below):
                 return [None]
-            dz = self._stored(d, "dz", in_place=not biased)
+            dz = self._stored(d, "dz", in_place=d.replaces and not biased)
 
             def weight_gradient() -> None:
                 self.node = node.name
@@ -402,6 +404,7 @@ class _Builder:
                 sums = self._buffer("sums", kept[0].bytes, "gradient")
                 self._run("sums", _union(d.roots, seen), [sums])
                 seen = (*seen, sums)
+                return [_Value(_union(d.roots, seen), x.elements, replaces=d.buffer is not None) for x in inputs]
             return [_Value(_union(d.roots, seen), x.elements) for x in inputs]
 
         return y, backward
