@@ -21,7 +21,7 @@ from netcalc.analysis.schedule import Buffer, Operation, inference_schedule, tra
 from netcalc.analysis.setup import Setup
 from netcalc.graph import Graph
 
-SPREAD = 0.05
+SPREAD = 0.08
 """Half the width of the interval around a total, as a share of it: 95 % of the configurations that the model was
 held to without being fitted to lie within. See docs/memory.md."""
 
