@@ -152,3 +152,16 @@ def test_the_compiler_still_says_what_the_data_say(key):
     assert total == pytest.approx(assigned()[key]["total"], rel=0.02)
     memory = predicted(configuration)
     assert memory.low_bytes * 0.98 <= total <= memory.high_bytes * 1.02
+
+
+def test_the_measuring_script_runs_where_there_is_a_device(capsys):
+    from tests.accuracy.measure_on_gpu import one
+
+    assert one("lenet5 b64 momentum float32", "cpu") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (
+        figures["predicted"]
+        == predicted(next(c for c in EVERY if c.key == "lenet5 b64 momentum float32")).total_bytes
+    )
+    assert figures["compiled"] > 0
+    assert figures.get("peak") is None  # JAX does not count the memory of a CPU
