@@ -18,6 +18,7 @@ from netcalc.analysis.memory import (
     training_memory,
     training_step,
 )
+from netcalc.analysis.operations import Operation
 from netcalc.analysis.roofline import (
     Dtype,
     Limit,
@@ -30,7 +31,6 @@ from netcalc.analysis.roofline import (
     seconds_for,
     total_seconds,
 )
-from netcalc.analysis.schedule import Operation
 from netcalc.analysis.setup import setup_of
 from netcalc.graph import Graph
 from netcalc.spec.training import Precision, UpdateSpec
@@ -176,7 +176,7 @@ def _works(operations: Iterable[Operation]) -> tuple[Work, ...]:
         Work(
             name=operation.name,
             node=operation.node,
-            flops=2 * operation.macs + operation.flops,
+            flops=2 * operation.macs,
             traffic_bytes=sum(buffer.bytes for buffer in (*operation.reads, *operation.writes)),
             unit="matrix" if operation.macs else "vector",
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from netcalc.analysis.operations import Buffer, Operation
 from netcalc.analysis.packing import Interval, arena_bytes
-from netcalc.analysis.schedule import Buffer, Operation
 
 PACKED = 600
 """Buffers that are laid out one by one; what gaps waste is a matter of the large ones."""

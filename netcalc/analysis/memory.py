@@ -16,8 +16,9 @@ from pydantic import Field
 
 from netcalc.analysis.cost import count_params
 from netcalc.analysis.liveness import Peak, lifetimes, packed
+from netcalc.analysis.operations import Buffer, Operation
 from netcalc.analysis.ordering import list_schedule
-from netcalc.analysis.schedule import Buffer, Operation, inference_schedule, training_schedule
+from netcalc.analysis.schedule import inference_schedule, training_schedule
 from netcalc.analysis.setup import Setup
 from netcalc.graph import Graph
 

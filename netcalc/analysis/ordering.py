@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from netcalc.analysis.schedule import Buffer, Operation
+from netcalc.analysis.operations import Buffer, Operation
 
 
 def list_schedule(operations: Sequence[Operation]) -> tuple[Operation, ...]:
