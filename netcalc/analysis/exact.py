@@ -72,7 +72,7 @@ class PeakBuffer:
 
 @dataclass(frozen=True, slots=True)
 class ExactMemory:
-    """What the compiler assigns to one training step: `parts` sum to `total_bytes`.
+    """What the compiler assigns to one training step: `parts`, those of `PARTS`, sum to `total_bytes`.
 
     `largest` are the largest temporaries at the peak, which stands at `peak_node`. `memory_bytes` is the memory
     that the compiler was told the device has, None where it is not told. `rematerialized` counts the operations
@@ -82,7 +82,7 @@ class ExactMemory:
     device: str
     compiler: str
     total_bytes: int
-    parts: Mapping[Part, int]
+    parts: Mapping[str, int]
     peak_node: str | None
     largest: tuple[PeakBuffer, ...]
     memory_bytes: int | None

@@ -22,7 +22,7 @@ _PLUGINS: dict[Platform, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class DescribedDevice:
-    """A device to compile for, its name, its compiler's, and the memory that the compiler is told it has, if any."""
+    """A device to compile for, its name, its compiler's, and the memory that this is told of, if it is."""
 
     device: jax.Device
     name: str

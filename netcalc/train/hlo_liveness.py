@@ -1,8 +1,8 @@
 """Which temporaries of a scheduled program are alive when most bytes are, found from its text.
 
 A buffer is alive from the instruction that writes it to the last one that reads it. Arguments are not temporaries,
-nor are results, which take the arguments' place or are counted as outputs. XLA's own assignment differs a little: it
-leaves gaps, and it shares places that this does not see, or the other way round.
+nor are results, which take the arguments' place or are counted as outputs. XLA's own assignment differs a little:
+it leaves gaps, and it shares places that this does not see, or the other way round.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from netcalc.train.scheduled_hlo import Array, Instruction, Module
 ALIGNMENT = 128
 """Bytes that XLA rounds the size of a GPU's or CPU's buffer up to, or more."""
 
-_SAME_BUFFER = ("bitcast", "reshape", "optimization-barrier", "while", "copy-done", "async-done", "async-update")
+_SAME_BUFFER = ("bitcast", "reshape", "optimization-barrier", "while", "async-update")
 _READS_NOTHING = ("tuple", "get-tuple-element", "bitcast", "optimization-barrier")
 _IN_PLACE = (
     "fusion",
@@ -135,6 +135,21 @@ def buffers_of(instructions: Sequence[Instruction]) -> Flow:
                 held = sources[0][instruction.index or 0 :][:1] if sources else ()
             case "tuple":
                 held = tuple(buffer for source in sources for buffer in source)
+            case "copy-start":  # (destination, source, context)
+                destination, *context = (Allocation(instruction, array) for array in instruction.arrays[::2])
+                held = (destination, *sources[0], *context)
+                written[instruction.name] = (destination, *context)
+            case "async-start":  # ((operands), results, context)
+                operands = tuple(buffer for source in sources for buffer in source)
+                written[instruction.name] = tuple(
+                    Allocation(instruction, array) for array in instruction.arrays[len(operands) :]
+                )
+                held = operands + written[instruction.name]
+            case "copy-done":
+                held = sources[0][:1]
+            case "async-done":
+                results = [buffer for buffer in sources[0] if buffer.writer.opcode == "async-start"]
+                held = tuple(results[: len(instruction.arrays)])
             case opcode if opcode in _SAME_BUFFER and sources:
                 held = sources[0]
             case _:

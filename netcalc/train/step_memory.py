@@ -34,14 +34,14 @@ _FORWARD = "jvp("
 _AGAIN = "rematted_computation"
 _SCOPE = re.compile(r"jvp\(([\w.\-]+)\)")
 _FILTER_GRADIENT = "convBackwardFilter"
-_MATRIX_PRODUCT = "dot_general"
+_MATRIX_PRODUCT = "gemm_"
 
 
 @dataclass(frozen=True, slots=True)
 class StepMemory:
     """The parts of a step's memory, which sum to its total, and the largest temporaries at its peak."""
 
-    parts: Mapping[Part, int]
+    parts: Mapping[str, int]
     peak_node: str | None
     largest: tuple[PeakBuffer, ...]
     rematerialized: int
@@ -67,7 +67,8 @@ def step_memory(module: Module, assigned: CompiledMemory, nodes: Collection[str]
 
 
 def _largest(alive: Iterable[PeakBuffer]) -> tuple[PeakBuffer, ...]:
-    return tuple(sorted(alive, key=lambda buffer: -buffer.bytes)[:LARGEST])
+    sized = (buffer for buffer in alive if buffer.bytes)
+    return tuple(sorted(sized, key=lambda buffer: -buffer.bytes)[:LARGEST])
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ class _Reader:
     def _is_weight_gradient(self, buffer: Allocation) -> bool:
         """Tell by its shape, or by the routine, whether a value of the backward pass is a parameter's gradient.
 
-        A matrix product may be split along what it sums over: then its partial sums have one axis more.
+        A GPU's matrix product may be split along what it sums over: then its partial sums have one axis more.
         """
         writer = buffer.writer
         if _FILTER_GRADIENT in writer.target:
@@ -168,7 +169,7 @@ class _Reader:
         if _unordered(buffer.array.dims) in shapes:
             return True
         partial = _unordered(buffer.array.dims[1:])
-        return _MATRIX_PRODUCT in writer.op_name and len(partial) > 1 and partial in shapes
+        return writer.name.startswith(_MATRIX_PRODUCT) and len(partial) > 1 and partial in shapes
 
 
 def _copied(instruction: Instruction, sources: Sequence[_Label]) -> Part | None:
