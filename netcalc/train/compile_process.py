@@ -64,7 +64,8 @@ def answered(request: CompileRequest) -> CompileAnswer:
     except JaxRuntimeError as error:
         return _refused(str(error), described, time.perf_counter() - started)
     assigned = memory_of(compiled)
-    found = step_memory(parse_hlo(compiled.as_text()), assigned, graph.nodes.keys())
+    module = parse_hlo(compiled.as_text())
+    found = step_memory(module, assigned, graph.nodes.keys(), in_place=request.target.platform != "gpu")
     return ExactMemory(
         device=described.name,
         compiler=described.compiler,

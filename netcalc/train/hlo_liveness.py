@@ -1,8 +1,10 @@
 """Which temporaries of a scheduled program are alive when most bytes are, found from its text.
 
 A buffer is alive from the instruction that writes it to the last one that reads it. Arguments are not temporaries,
-nor are results, which take the arguments' place or are counted as outputs. XLA's own assignment differs a little:
-it leaves gaps, and it shares places that this does not see, or the other way round.
+nor are results, which take the arguments' place or are counted as outputs.
+
+Elementwise work may write in the place of an input that nobody reads again. XLA does so on CPU; on GPU it gives all
+but a few outputs a place of their own. Its assignment leaves gaps besides.
 """
 
 from __future__ import annotations
@@ -17,18 +19,8 @@ ALIGNMENT = 128
 """Bytes that XLA rounds the size of a GPU's or CPU's buffer up to, or more."""
 
 _SAME_BUFFER = ("bitcast", "reshape", "optimization-barrier", "while", "async-update")
+_IN_PLACE = ("fusion", "call", "add", "multiply", "subtract", "select", "maximum", "dynamic-update-slice")
 _READS_NOTHING = ("tuple", "get-tuple-element", "bitcast", "optimization-barrier")
-_IN_PLACE = (
-    "fusion",
-    "add",
-    "multiply",
-    "subtract",
-    "select",
-    "maximum",
-    "dynamic-update-slice",
-    "scatter",
-    "call",
-)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -56,14 +48,18 @@ class Peak:
     alive: tuple[Allocation, ...]
 
 
-def temporaries_peak(module: Module, flow: Flow) -> Peak:
-    """Return the peak of the program that a module runs; `flow` is that of its entry computation."""
-    return _Liveness(module).peak(flow)
+def temporaries_peak(module: Module, flow: Flow, *, in_place: bool) -> Peak:
+    """Return the peak of the program that a module runs; `flow` is that of its entry computation.
+
+    `in_place` tells whether the compiler lets elementwise work take the place of an input.
+    """
+    return _Liveness(module, in_place).peak(flow)
 
 
 class _Liveness:
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, in_place: bool) -> None:
         self.module = module
+        self.in_place = in_place
         self.peaks: dict[str, Peak] = {}
 
     def called(self, name: str) -> Peak:
@@ -78,7 +74,7 @@ class _Liveness:
         for position, instruction in enumerate(flow.instructions):
             written = [b for b in flow.written.get(instruction.name, ()) if b not in flow.kept]
             dying = [b for b in flow.read[position] if b in alive and flow.last[b] == position]
-            taken = _taken(instruction, written, dying)
+            taken = _taken(instruction, written, dying) if self.in_place else []
             for buffer in taken:
                 del alive[buffer]
                 total -= buffer.bytes
@@ -166,10 +162,8 @@ def buffers_of(instructions: Sequence[Instruction]) -> Flow:
 def _taken(
     instruction: Instruction, written: Sequence[Allocation], dying: Sequence[Allocation]
 ) -> list[Allocation]:
-    """Return the dying inputs whose place the outputs take: those of elementwise work with an output's size."""
-    if instruction.opcode not in _IN_PLACE:
-        return []
-    free = [buffer for buffer in dying if buffer.bytes]
+    """Return the dying inputs whose place the outputs take: those of an output's size."""
+    free = [buffer for buffer in dying if buffer.bytes] if instruction.opcode in _IN_PLACE else []
     taken: list[Allocation] = []
     for buffer in written:
         match = next((old for old in free if old.bytes == buffer.bytes), None)

@@ -47,11 +47,16 @@ class StepMemory:
     rematerialized: int
 
 
-def step_memory(module: Module, assigned: CompiledMemory, nodes: Collection[str]) -> StepMemory:
-    """Return the parts of a compiled step; `nodes` are the names of the network's nodes."""
+def step_memory(
+    module: Module, assigned: CompiledMemory, nodes: Collection[str], *, in_place: bool = False
+) -> StepMemory:
+    """Return the parts of a compiled step; `nodes` are the names of the network's nodes.
+
+    `in_place` tells whether the compiler lets elementwise work take the place of an input.
+    """
     flow = buffers_of(module.computations[module.entry])
     reader = _Reader(flow, nodes)
-    peak = temporaries_peak(module, flow)
+    peak = temporaries_peak(module, flow, in_place=in_place)
     alive = tuple(reader.described(buffer) for buffer in peak.alive)
     parts: Counter[Part] = Counter(reader.arguments())
     parts["outputs"] = assigned.output_bytes - assigned.alias_bytes
