@@ -20,6 +20,8 @@ ALIGNMENT = 128
 
 _SAME_BUFFER = ("bitcast", "reshape", "optimization-barrier", "while", "async-update")
 _IN_PLACE = ("fusion", "call", "add", "multiply", "subtract", "select", "maximum", "dynamic-update-slice")
+_STARTS = ("async-start", "slice-start", "dynamic-slice-start")
+_DONES = ("async-done", "slice-done", "dynamic-slice-done")
 _READS_NOTHING = ("tuple", "get-tuple-element", "bitcast", "optimization-barrier")
 
 
@@ -135,7 +137,7 @@ def buffers_of(instructions: Sequence[Instruction]) -> Flow:
                 destination, *context = (Allocation(instruction, array) for array in instruction.arrays[::2])
                 held = (destination, *sources[0], *context)
                 written[instruction.name] = (destination, *context)
-            case "async-start":  # ((operands), results, context)
+            case opcode if opcode in _STARTS:  # ((operands), results, context)
                 operands = tuple(buffer for source in sources for buffer in source)
                 written[instruction.name] = tuple(
                     Allocation(instruction, array) for array in instruction.arrays[len(operands) :]
@@ -143,8 +145,8 @@ def buffers_of(instructions: Sequence[Instruction]) -> Flow:
                 held = operands + written[instruction.name]
             case "copy-done":
                 held = sources[0][:1]
-            case "async-done":
-                results = [buffer for buffer in sources[0] if buffer.writer.opcode == "async-start"]
+            case opcode if opcode in _DONES:
+                results = [buffer for buffer in sources[0] if buffer.writer.opcode in _STARTS]
                 held = tuple(results[: len(instruction.arrays)])
             case opcode if opcode in _SAME_BUFFER and sources:
                 held = sources[0]

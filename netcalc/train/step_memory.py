@@ -32,7 +32,7 @@ _OWNER = re.compile(r"^current\.params\['([^']+)'\]")
 _BACKWARD = "transpose(jvp("
 _FORWARD = "jvp("
 _AGAIN = "rematted_computation"
-_SCOPE = re.compile(r"jvp\(([\w.\-]+)\)")
+_SCOPE = re.compile(r"(?:jvp\(|checkpoint/(?:rematted_computation/)?)([\w.\-]+)")
 _FILTER_GRADIENT = "convBackwardFilter"
 _MATRIX_PRODUCT = "gemm_"
 
@@ -129,12 +129,7 @@ class _Reader:
     def _labels(self) -> dict[Allocation, _Label]:
         """Return what each buffer is that the entry computation reads or writes."""
         flow = self.flow
-        read_backward = {
-            buffer
-            for position, instruction in enumerate(flow.instructions)
-            if _BACKWARD in instruction.op_name
-            for buffer in flow.read[position]
-        }
+        read_backward = _read_backward(flow)
         labels: dict[Allocation, _Label] = {}
         for position, instruction in enumerate(flow.instructions):
             node = self.node_of(instruction)
@@ -175,6 +170,18 @@ class _Reader:
             return True
         partial = _unordered(buffer.array.dims[1:])
         return writer.name.startswith(_MATRIX_PRODUCT) and len(partial) > 1 and partial in shapes
+
+
+def _read_backward(flow: Flow) -> set[Allocation]:
+    """Return what the backward pass reads, itself or through copies and slices that have no name of their own."""
+    found: set[Allocation] = set()
+    for position in range(len(flow.instructions) - 1, -1, -1):
+        instruction = flow.instructions[position]
+        unnamed = _FORWARD not in instruction.op_name
+        passes_on = unnamed and not found.isdisjoint(flow.written.get(instruction.name, ()))
+        if passes_on or _BACKWARD in instruction.op_name:
+            found.update(flow.read[position])
+    return found
 
 
 def _copied(instruction: Instruction, sources: Sequence[_Label]) -> Part | None:

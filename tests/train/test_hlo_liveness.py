@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,13 +124,14 @@ def test_a_copy_to_the_chip_takes_no_memory_of_the_device() -> None:
     assert peak.bytes == 512
 
 
-def test_work_that_runs_aside_keeps_its_operands_until_it_is_done() -> None:
+@pytest.mark.parametrize("kind", ["async", "slice"])
+def test_work_that_runs_aside_keeps_its_operands_until_it_is_done(kind: str) -> None:
     peak = peak_of(
         P,
         "%a = f32[32]{0} dot(%p, %p)",
-        "%s = ((f32[32]{0}), f32[64]{0}, u32[]) async-start(%a), calls=%aside",
+        f"%s = ((f32[32]{{0}}), f32[64]{{0}}, u32[]) {kind}-start(%a), calls=%aside",
         "%big = f32[128]{0} dot(%p, %p)",
-        "%d = f32[64]{0} async-done(%s)",
+        f"%d = f32[64]{{0}} {kind}-done(%s)",
         "ROOT %y = f32[32]{0} dot(%d, %big)",
     )
     assert peak.bytes == 128 + 256 + 128 + 512

@@ -65,12 +65,16 @@ def test_a_forward_value_is_saved_where_the_backward_pass_reads_it() -> None:
     assert part_of(line) == ("transient_activations", "stage.2.conv1")
     assert part_of(line, "%w = f32[1]{0} dot(%v, %x)" + FORWARD) == ("transient_activations", "stage.2.conv1")
     assert part_of(line, "%w = f32[1]{0} dot(%v, %x)" + BACKWARD)[0] == "saved_activations"
+    through_a_copy = ("%c = f32[1]{0} slice(%v)", "%w = f32[1]{0} dot(%c, %x)" + BACKWARD)
+    assert part_of(line, *through_a_copy)[0] == "saved_activations"
 
 
 def test_a_value_computed_anew_is_not_saved() -> None:
     line = "%v = f32[64,32]{1,0} dot(%x, %k)"
-    again = named("jit(step)/transpose(jvp(c1))/rematted_computation/c1/dot_general")
-    assert part_of(line + again)[0] == "transient_activations"
+    again = named("jit(step)/transpose(jvp(jvp()))/checkpoint/rematted_computation/stage.2.conv1/dot_general")
+    assert part_of(line + again) == ("transient_activations", "stage.2.conv1")
+    gradient = named("jit(step)/transpose(jvp(jvp()))/checkpoint/stage.2.conv1/dot_general")
+    assert part_of(line + gradient) == ("activation_gradients", "stage.2.conv1")
 
 
 @pytest.mark.parametrize(
