@@ -1,4 +1,4 @@
-"""JAX's plug-in for NVIDIA GPUs on a machine without their driver: installed to compile ahead of time, not to compute.
+"""JAX's plug-in for NVIDIA GPUs where there is no driver: installed to compile ahead of time, not to compute.
 
 JAX starts every plug-in that it finds, and logs a traceback of one that cannot start. That is news where a GPU is
 there, or was asked for, and none where nobody expects one.

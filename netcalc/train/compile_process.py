@@ -62,7 +62,7 @@ def answered(request: CompileRequest) -> CompileAnswer:
     try:
         compiled = compile_step(graph, request.update, described.device, inputs)
     except JaxRuntimeError as error:
-        return _refused(str(error), described, time.perf_counter() - started)
+        return refused(str(error), described, time.perf_counter() - started)
     assigned = memory_of(compiled)
     module = parse_hlo(compiled.as_text())
     found = step_memory(module, assigned, graph.nodes.keys(), in_place=request.target.platform != "gpu")
@@ -93,7 +93,7 @@ def raw_inputs(graph: Graph) -> dict[str, RawInput]:
     return {name: RawInput(images.shape[1:], str(images.dtype), plan.recipe.prepare)}
 
 
-def _refused(said: str, described: DescribedDevice, seconds: float) -> CompileAnswer:
+def refused(said: str, described: DescribedDevice, seconds: float) -> CompileAnswer:
     """Return what a compiler's error means: too large a step, a part that is not installed, or something else."""
     first = said.strip().splitlines()[0][:300]
     if "RESOURCE_EXHAUSTED" in said:
