@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import jax
 
 from netcalc.diagnostics import CannotRunError
+from netcalc.train.absent_driver import absent_driver_unsaid
 
 
 def choose_device(wanted: str) -> jax.Device:
     """Return the device for `auto`, `cpu`, `gpu` or `tpu`; raises CannotRunError where it is not there."""
+    # Who asks for a GPU is told why there is none.
+    unsaid = nullcontext() if wanted == "gpu" else absent_driver_unsaid()
     try:
-        return _devices(None if wanted == "auto" else wanted)[0]
+        with unsaid:
+            return _devices(None if wanted == "auto" else wanted)[0]
     except RuntimeError:
         raise _absent(wanted) from None
 
