@@ -9,6 +9,7 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from netcalc.analysis.devices import Device
+from netcalc.analysis.exact import DoesNotFit, ExactMemory
 from netcalc.analysis.memory import (
     Memory,
     NodeMemory,
@@ -47,16 +48,6 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class ExactMemory:
-    """What XLA's compiler assigns to the training step, in bytes, without what it cannot see."""
-
-    total_bytes: int
-    parts: Mapping[str, int]
-    compiler: str
-    excludes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class MemoryReport:
     """Memory of a step on a GPU. `training` and `inference` are null where no rule is known for the device."""
 
@@ -67,6 +58,7 @@ class MemoryReport:
     training: Memory | None
     inference: Memory | None
     exact: Annotated[ExactMemory | None, Field(description="the compiler's own figures; null unless asked for")]
+    refused: Annotated[DoesNotFit | None, Field(description="the compiler's refusal of a step that is too large")]
     usable_bytes: Annotated[int | None, Field(description="what a process can allocate on the device")]
     fits: Annotated[bool | None, Field(description="whether the training step fits the device")]
 
@@ -116,14 +108,16 @@ class Estimate:
     node_seconds: Mapping[str, NodeSeconds]
 
 
-def estimate(graph: Graph, demand: Demand, exact: ExactMemory | None = None) -> Estimate:
-    """Return what a complete graph takes.
+def estimate(graph: Graph, demand: Demand, compiled: ExactMemory | DoesNotFit | None = None) -> Estimate:
+    """Return what a complete graph takes; `compiled` is what the compiler said of it, where it was asked.
 
     Memory has a rule for GPUs only: on TPU and CPU it is None, and the compiler has to be asked.
     """
     device = demand.device
     setup = setup_of(graph, demand.update, demand.batch)
     training, inference = training_step(graph, setup), inference_step(graph, setup)
+    exact = compiled if isinstance(compiled, ExactMemory) else None
+    refused = compiled if isinstance(compiled, DoesNotFit) else None
     has_rule = device is None or device.kind == "gpu"
     memory = training_memory(graph, setup, training) if has_rule else None
     report = MemoryReport(
@@ -134,8 +128,9 @@ def estimate(graph: Graph, demand: Demand, exact: ExactMemory | None = None) -> 
         training=memory,
         inference=inference_memory(graph, setup, inference) if has_rule else None,
         exact=exact,
+        refused=refused,
         usable_bytes=device.usable_bytes if device else None,
-        fits=_fits(memory, exact, device),
+        fits=False if refused else _fits(memory, exact, device),
     )
     held = node_memory(graph, setup, training.peak.alive) if has_rule else {}
     if device is None:

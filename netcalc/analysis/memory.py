@@ -44,6 +44,15 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
+class TransientParts:
+    """What the transient part consists of, in bytes."""
+
+    activation_gradients: int
+    weight_copies: Annotated[int, Field(description="parameters in another precision or layout")]
+    gaps: Annotated[int, Field(description="between buffers, as XLA lays them out")]
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Memory of a step, in bytes, with the interval that it lies in and the node at which it is highest."""
 
@@ -51,6 +60,7 @@ class Memory:
     low_bytes: int
     high_bytes: int
     parts: Parts
+    transient: TransientParts
     peak_at: str | None
 
 
@@ -130,6 +140,22 @@ def inference_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
     )
 
 
+def comparable_parts(memory: Memory) -> Mapping[str, int]:
+    """Return the parts of a step's memory by the names that the compiler's are known by; they sum to the total."""
+    parts, transient = memory.parts, memory.transient
+    return {
+        "weights": parts.weights,
+        "optimizer": parts.optimizer,
+        "state": parts.state,
+        "batch": parts.batch,
+        "saved_activations": parts.activations,
+        "activation_gradients": transient.activation_gradients,
+        "weight_gradients": parts.gradients,
+        "weight_copies": transient.weight_copies,
+        "unattributed": transient.gaps,
+    }
+
+
 def node_memory(graph: Graph, setup: Setup, alive: Sequence[Buffer]) -> Mapping[str, NodeMemory]:
     """Return what each node of a complete graph holds."""
     held: dict[str, int] = {}
@@ -154,9 +180,9 @@ def _batch_bytes(graph: Graph, setup: Setup) -> int:
 
 def _memory(step: Step, *, weights: int, optimizer: int, state: int, batch: int, spread: float) -> Memory:
     found = step.peak
-    kept, gradients = (
+    kept, gradients, gradients_of_activations, copies = (
         sum(buffer.bytes for buffer in found.alive if buffer.role == role)
-        for role in ("activation", "weight_gradient")
+        for role in ("activation", "weight_gradient", "gradient", "copy")
     )
     parts = Parts(
         weights=weights,
@@ -175,6 +201,9 @@ def _memory(step: Step, *, weights: int, optimizer: int, state: int, batch: int,
         low_bytes=max(arguments, round((arguments + low) * (1 - spread))),
         high_bytes=round((arguments + high) * (1 + spread)),
         parts=parts,
+        transient=TransientParts(
+            gradients_of_activations, copies, parts.transient - gradients_of_activations - copies
+        ),
         peak_at=found.operation.node if found.operation else None,
     )
 

@@ -26,12 +26,12 @@ from netcalc.analysis.estimate import (
     Cost,
     Demand,
     Estimate,
-    ExactMemory,
     MemoryReport,
     NodeSeconds,
     Seconds,
     estimate,
 )
+from netcalc.analysis.exact import DoesNotFit, ExactMemory
 from netcalc.analysis.memory import NodeMemory
 from netcalc.analysis.optimizers import OPTIMIZERS
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
@@ -219,18 +219,18 @@ def analyze_graph(
     *,
     textbook: bool = False,
     demand: Demand | None = None,
-    exact: ExactMemory | None = None,
+    compiled: ExactMemory | DoesNotFit | None = None,
 ) -> Report:
     """Return the report of a graph; what follows a node that does not fit is reported as unknown.
 
     `textbook` asks for the memory by the lecture's rule as well, `demand` for memory and, with a device, time;
-    `exact` is what the compiler said of it.
+    `compiled` is what the compiler said of it.
     """
     nodes = tuple(graph.nodes.values())
     known = [(node, node.facts) for node in nodes if node.facts is not None]
     complete = len(known) == len(nodes)
     training = training_costs(graph)
-    found = estimate(graph, demand, exact) if demand is not None and complete else None
+    found = estimate(graph, demand, compiled) if demand is not None and complete else None
     reaches = receptive_fields(graph)
 
     def total(figure: Callable[[Node, Inferred], int]) -> int | None:

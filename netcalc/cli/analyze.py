@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,8 @@ from netcalc.diagnostics import CannotRunError, SpecError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from netcalc.analysis.estimate import Demand
+    from netcalc.analysis.exact import DoesNotFit, ExactMemory
     from netcalc.analysis.report import Report
     from netcalc.render.view import View
 
@@ -76,6 +79,12 @@ def analyze(
     ] = None,
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Turn the order of rows around.")] = False,
     top: Annotated[int | None, typer.Option(min=1, help="Show the first rows only.")] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Ask XLA's compiler for the device as well; takes seconds to minutes.")
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="How long the compiler may take.")
+    ] = None,
     rule: Annotated[
         MemoryRule | None, typer.Option(help="Add the memory by the lecture's rule, and how many copies fit 8 GB.")
     ] = None,
@@ -103,11 +112,33 @@ def analyze(
         if format is ReportFormat.json:
             _write(failed_report(error.diagnostics, batch or 1), format, view, output)
         raise typer.Exit(1) from None
-    report = analyze_graph(graph, batch or 1, textbook=rule is MemoryRule.textbook, demand=demand_of(graph, asked))
+    demand = demand_of(graph, asked)
+    compiled = _compiled(spec, set or (), root, demand, timeout) if exact else None
+    report = analyze_graph(
+        graph, batch or 1, textbook=rule is MemoryRule.textbook, demand=demand, compiled=compiled
+    )
     _write(report, format, view, output)
+    memory = report.totals.memory
+    if exact and memory is not None and memory.fits is False:
+        raise typer.Exit(1)
     if graph.diagnostics:
         print_diagnostics(graph.diagnostics)
         raise typer.Exit(1)
+
+
+def _compiled(
+    spec: Path, overrides: Sequence[str], root: Path | None, demand: Demand | None, timeout_seconds: float | None
+) -> ExactMemory | DoesNotFit:
+    """Return what the compiler says of a demand; raises CannotRunError where no device was named."""
+    from netcalc.analysis.targets import TARGETS, find_target
+    from netcalc.ask_compiler import exact_memory
+
+    if demand is None or demand.device is None:
+        names = ", ".join(target.key for target in TARGETS)
+        raise CannotRunError("--exact needs the --device to compile for", f"one of {names}")
+    update = demand.update.model_copy(update={"batch_size": demand.batch})
+    target = find_target(demand.device.key)
+    return exact_memory(spec, target, update, overrides, root, timeout_seconds)
 
 
 def _view(

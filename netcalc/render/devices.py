@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netcalc.analysis.devices import PRECISIONS, Device, Precision
-from netcalc.render.markdown import escape
-from netcalc.render.text import aligned
+from netcalc.render.layout import aligned, escape
 from netcalc.units import BINARY_BYTE_UNITS, format_bytes
 
 NONE = "–"

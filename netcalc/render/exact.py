@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netcalc.analysis.exact import DoesNotFit, ExactMemory
-from netcalc.render.markdown import escape, table_row
-from netcalc.render.text import aligned
+from netcalc.analysis.report import Report
+from netcalc.render.figures import compiled_parts
+from netcalc.render.layout import aligned, escape, table_row
 from netcalc.units import format_bytes, plural
 
 _NONE = "–"
@@ -16,6 +17,26 @@ _COMPARED = ("part", "compiler", "model", "difference")
 _COMPARED_LEFT = (True, False, False, False)
 _BUFFERS = ("bytes", "type", "part", "node", "operation")
 _BUFFERS_LEFT = (False, True, True, True, True)
+
+
+def compiled_text(report: Report) -> list[str]:
+    """Return the lines of what the compiler said of a report's step; nothing where it was not asked."""
+    memory = report.totals.memory
+    if memory is None:
+        return []
+    if memory.exact is not None:
+        return exact_text(memory.exact, compiled_parts(report))
+    return refusal_lines(memory.refused) if memory.refused is not None else []
+
+
+def compiled_markdown(report: Report) -> list[str]:
+    """Return the same as Markdown."""
+    memory = report.totals.memory
+    if memory is None:
+        return []
+    if memory.exact is not None:
+        return exact_markdown(memory.exact, compiled_parts(report))
+    return list(map(escape, refusal_lines(memory.refused))) if memory.refused is not None else []
 
 
 def exact_text(exact: ExactMemory, model: Mapping[str, int]) -> list[str]:

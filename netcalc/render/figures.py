@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 
 from netcalc.analysis.estimate import MemoryReport
+from netcalc.analysis.memory import comparable_parts
 from netcalc.analysis.report import NamedTensor, Report
 from netcalc.units import format_bytes, format_shape
 
@@ -74,6 +76,12 @@ def demands(report: Report) -> list[tuple[str, str]]:
     if memory.usable_bytes is not None:
         lines.append((str(memory.device), _verdict(memory)))
     return [*lines, *_times(report)]
+
+
+def compiled_parts(report: Report) -> Mapping[str, int]:
+    """Return the model's bytes by the names of the compiler's parts; nothing where there is no rule."""
+    memory = report.totals.memory
+    return comparable_parts(memory.training) if memory is not None and memory.training is not None else {}
 
 
 def _verdict(memory: MemoryReport) -> str:

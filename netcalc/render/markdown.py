@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from netcalc.analysis.report import Report
+from netcalc.render.exact import compiled_markdown
 from netcalc.render.figures import demands, heading, summary, textbook
+from netcalc.render.layout import escape, table_row
 from netcalc.render.view import WHOLE, View, grid
-
-_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 
 def report_markdown(report: Report, view: View = WHOLE) -> str:
@@ -25,16 +23,8 @@ def report_markdown(report: Report, view: View = WHOLE) -> str:
     lines += [f"- **{what}**: {escape(how_much)}" for what, how_much in summary(report)]
     if asked := demands(report):
         lines += ["", *(f"- **{escape(what)}**: {escape(how_much)}" for what, how_much in asked)]
+    if compiled := compiled_markdown(report):
+        lines += ["", *compiled]
     if memory := textbook(report):
         lines += ["", *(f"- **{escape(what)}**: {escape(how_much)}" for what, how_much in memory)]
     return "\n".join(lines) + "\n"
-
-
-def table_row(cells: Iterable[str]) -> str:
-    """Return a row of a table."""
-    return "| " + " | ".join(cells) + " |"
-
-
-def escape(text: str) -> str:
-    """Return the text with what Markdown would read as markup escaped."""
-    return text.translate(_SPECIAL)

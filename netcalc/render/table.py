@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netcalc.analysis.report import Report
+from netcalc.render.exact import compiled_text
 from netcalc.render.figures import demands, heading, summary, textbook
 from netcalc.render.view import WHOLE, Grid, View, grid
 
@@ -33,6 +34,8 @@ def report_table(report: Report, view: View = WHOLE) -> RenderableType:
     parts.append(_pairs(summary(report)))
     if asked := demands(report):
         parts += [Text(), _pairs(asked)]
+    if compiled := compiled_text(report):
+        parts += [Text(), *(Text(line) for line in compiled)]
     if memory := textbook(report):
         parts += [Text(), _pairs(memory)]
     return Group(*parts)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from netcalc.analysis.report import Report
+from netcalc.render.exact import compiled_text
 from netcalc.render.figures import demands, heading, summary, textbook
+from netcalc.render.layout import aligned
 from netcalc.render.view import WHOLE, View, grid
 
 
@@ -22,20 +22,8 @@ def report_text(report: Report, view: View = WHOLE) -> str:
     lines += aligned(summary(report), (True, True), gap=2)
     if asked := demands(report):
         lines += ["", *aligned(asked, (True, True), gap=2)]
+    if compiled := compiled_text(report):
+        lines += ["", *compiled]
     if memory := textbook(report):
         lines += ["", *aligned(memory, (True, True), gap=2)]
     return "\n".join(lines) + "\n"
-
-
-def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], *, gap: int) -> list[str]:
-    """Return one line a row, its cells as wide as their column, words flush left and figures flush right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        (" " * gap)
-        .join(
-            cell.ljust(width) if is_left else cell.rjust(width)
-            for cell, width, is_left in zip(cells, widths, left, strict=True)
-        )
-        .rstrip()
-        for cells in rows
-    ]

@@ -8,8 +8,7 @@ import json
 from itertools import chain
 
 from netcalc.analysis.other_tools import Comparison, ToolFigures
-from netcalc.render.markdown import escape, table_row
-from netcalc.render.text import aligned
+from netcalc.render.layout import aligned, escape, table_row
 
 _COLUMNS = ("tool", "prints", "unit", "parameters", "difference in MACs")
 _LEFT = (True, False, True, False, False)

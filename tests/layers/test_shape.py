@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from netcalc.checks.rules import dropped_pixels
 from netcalc.graph import build_complete
 from netcalc.layers.base import ShapeError, TensorType
-from netcalc.layers.shape import ChannelShuffle, Crop, Pad, Reshape, Slice, Upsample
+from netcalc.layers.shape import ChannelShuffle, Crop, Flatten, Pad, Reshape, Slice, Upsample
 from netcalc.spec.load import parse_spec
 
 MAP = TensorType((6, 5, 8))
@@ -80,7 +80,6 @@ def test_slice_knows_the_axes_of_its_input():
 
 def test_arranging_costs_no_flops():
     layers = [
-        Reshape(shape=(-1,)),
         Pad(padding=1),
         Crop(crop=1),
         Slice(stop=4),
@@ -89,6 +88,11 @@ def test_arranging_costs_no_flops():
     ]
     for layer in layers:
         assert [(kernel.kind, kernel.macs, kernel.flops) for kernel in layer.infer(MAP).kernels] == [("move", 0, 0)]
+
+
+@pytest.mark.parametrize("layer", [Reshape(shape=(-1,)), Flatten()], ids=["reshape", "flatten"])
+def test_the_same_elements_in_the_same_order_need_no_kernel(layer):
+    assert layer.infer(MAP).kernels == ()
 
 
 def test_upsample_scales_each_axis():
