@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netcalc.analysis.liveness import Peak
-from netcalc.analysis.memory import Memory, training_memory, training_step
+from netcalc.analysis.memory import training_memory, training_step
 from netcalc.analysis.setup import setup_of
 from netcalc.graph import Graph
 from netcalc.spec.training import UpdateSpec
@@ -31,8 +31,8 @@ class _Fixed:
 class BatchMemory:
     """The memory of training steps of one complete graph: a total, and a batch that is fetched ahead meanwhile.
 
-    Schedules differ by batch, precision and rematerialisation. An optimizer adds to what does not depend on the
-    batch and changes no schedule, so optimizers share what is computed.
+    The updates that it is asked about may differ in optimizer, precision and rematerialisation alone. An optimizer
+    adds to what does not depend on the batch and changes no schedule, so optimizers share what is computed.
     """
 
     def __init__(self, graph: Graph) -> None:
