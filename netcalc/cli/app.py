@@ -47,8 +47,8 @@ def options(
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done; 1 the spec has errors or misses a budget; 2 netcalc could not run; 130 and 143
-    interrupted by SIGINT and SIGTERM.
+    Exit codes: 0 done; 1 the spec has errors, misses a budget or does not fit the device; 2 netcalc could not
+    run; 130 and 143 interrupted by SIGINT and SIGTERM.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)

@@ -16,12 +16,15 @@ from netcalc.analysis.devices import Device
 from netcalc.analysis.estimate import Demand, estimate
 from netcalc.analysis.fit import DeviceFit, Fit, fit_devices
 from netcalc.analysis.largest_batch import MOST
+from netcalc.analysis.memory import Step, training_step
+from netcalc.analysis.setup import Setup
 from netcalc.graph import Graph, build_complete
 from netcalc.render.fit import fit_json
 from netcalc.spec.load import parse_spec
 from netcalc.spec.training import OptimizerSpec, UpdateSpec
 from tests.analysis.networks import NESTED, TWO_INPUTS
 from tests.analysis.test_contract import keys_of
+from tests.configs.zoo import load
 from tests.conftest import ROOT
 
 CONVS = """\
@@ -268,6 +271,21 @@ def test_devices_are_answered_for_as_if_alone() -> None:
     assert [found.max_batch for found in together] == [3, 70, 9, 70]
     assert [found.max_batch for found in together] == [fit_one(CONVS, update, one).max_batch for one in limits]
     assert {found.remedies for found in together} == {()}
+
+
+@pytest.mark.parametrize(("names", "most"), [(["t4"], 110), (list(known_devices()), 400)], ids=["one", "all"])
+def test_few_steps_are_laid_out(monkeypatch: pytest.MonkeyPatch, names: list[str], most: int) -> None:
+    # Of a deep network each takes ten milliseconds, which is nearly all of an answer's time.
+    laid_out = []
+
+    def counted(graph: Graph, setup: Setup) -> Step:
+        laid_out.append((setup.batch, setup.compute_bytes, setup.remat))
+        return training_step(graph, setup)
+
+    monkeypatch.setattr("netcalc.analysis.batch_memory.training_step", counted)
+    fit_devices(load("resnet18"), update_with(), [known_devices()[name] for name in names])
+    assert len(laid_out) <= most
+    assert len(laid_out) - len(set(laid_out)) <= 2  # for the parameters of two more optimizers
 
 
 def everywhere(batch: int | None = None) -> Fit:
