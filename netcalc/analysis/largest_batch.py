@@ -52,16 +52,20 @@ def _first_above(
     Where the limit is crossed, the line between the ends leads to the place in one or two steps as long as memory
     is close to one; every third step halves the interval, so that it ends soon in any case.
     """
-    is_crossed = bytes_of(high) > limit
+    free = limit - bytes_of(high)
     if high - low == 1:
-        return high if is_crossed else None
-    if is_crossed:
+        return high if free < 0 else None
+    if free < 0:
         middle = (low + high) // 2 if crossings % 3 == 2 else _where_line_crosses(bytes_of, limit, low, high)
         crossings += 1
-    elif _is_cleared(bytes_of, limit, low, high):
-        return None
+    elif free * _STEP < limit and (high - low) * limit > free * high:
+        # Too far apart so close to the limit.
+        middle = max(high - max(free * high // limit, 1), low + 1)
+    elif bytes_of(low) * (high - 1) > limit * low:
+        # Before a step, the batch below `high` could be too large.
+        middle = (low + high) // 2
     else:
-        middle = _round_between(low, high)
+        return None
     found = _first_above(bytes_of, limit, low, middle, crossings=crossings)
     return found if found is not None else _first_above(bytes_of, limit, middle, high, crossings=crossings)
 
@@ -69,18 +73,3 @@ def _first_above(
 def _where_line_crosses(bytes_of: Callable[[int], int], limit: int, low: int, high: int) -> int:
     below, above = bytes_of(low), bytes_of(high)
     return min(max(low + (limit - below) * (high - low) // (above - below), low + 1), high - 1)
-
-
-def _round_between(low: int, high: int) -> int:
-    """Return a multiple of a large power of two about halfway, where searches with other limits meet too."""
-    width = high - low
-    step = 1 << (width // 2).bit_length() - 1
-    return -(-(low + max(width // 4, 1)) // step) * step
-
-
-def _is_cleared(bytes_of: Callable[[int], int], limit: int, low: int, high: int) -> bool:
-    """Tell whether every batch between two that fit does too, if one step at most lies between them."""
-    if bytes_of(low) * (high - 1) > limit * low:
-        return False
-    free = limit - bytes_of(high)
-    return free * _STEP >= limit or (high - low) * limit <= free * high

@@ -18,7 +18,7 @@ NETWORKS = (
 MIXED, REMAT = {"precision": "mixed"}, {"remat": "conv_outputs"}
 SETTINGS = [{}, MIXED, REMAT, MIXED | REMAT]
 TRIED, LIMITED = 400, 380
-"""Batches that are tried, and those about whose totals limits lie, so that what is behind the last hardly counts."""
+"""Batches that are tried, and those whose totals limits lie at: what is behind the last one hardly counts."""
 
 
 @pytest.mark.slow
