@@ -44,32 +44,46 @@ def largest_batch(bytes_of: Callable[[int], int], limit_bytes: int, most: int = 
     return most
 
 
-def _first_above(
-    bytes_of: Callable[[int], int], limit: int, low: int, high: int, *, crossings: int = 0
-) -> int | None:
-    """Return the first batch after `low`, which fits, up to `high` that is above the limit; None if there is none.
+def _first_above(bytes_of: Callable[[int], int], limit: int, low: int, high: int) -> int | None:
+    """Return the first batch after `low`, which fits, up to `high` that is above the limit; None for none."""
+    ends = [high]
+    crossings = 0
+    while ends:
+        high = ends[-1]
+        is_above = bytes_of(high) > limit
+        if is_above and high - low == 1:
+            return high
+        if is_above:
+            ends.append(_between(bytes_of, limit, low, high, halve=crossings % 3 == 2))
+            crossings += 1
+        elif (nearer := _nearer(bytes_of, limit, low, high)) is not None:
+            ends.append(nearer)
+        else:
+            low = ends.pop()
+    return None
 
-    Where the limit is crossed, the line between the ends leads to the place in one or two steps as long as memory
-    is close to one; every third step halves the interval, so that it ends soon in any case.
+
+def _between(bytes_of: Callable[[int], int], limit: int, low: int, high: int, *, halve: bool) -> int:
+    """Return a batch near to where the limit between two ends is crossed.
+
+    The line between them leads there in one or two steps as long as memory is close to one. The middle of every
+    third interval makes sure that they soon get small in any case.
     """
-    free = limit - bytes_of(high)
-    if high - low == 1:
-        return high if free < 0 else None
-    if free < 0:
-        middle = (low + high) // 2 if crossings % 3 == 2 else _where_line_crosses(bytes_of, limit, low, high)
-        crossings += 1
-    elif free * _STEP < limit and (high - low) * limit > free * high:
-        # Too far apart so close to the limit.
-        middle = max(high - max(free * high // limit, 1), low + 1)
-    elif bytes_of(low) * (high - 1) > limit * low:
-        # Before a step, the batch below `high` could be too large.
-        middle = (low + high) // 2
-    else:
-        return None
-    found = _first_above(bytes_of, limit, low, middle, crossings=crossings)
-    return found if found is not None else _first_above(bytes_of, limit, middle, high, crossings=crossings)
-
-
-def _where_line_crosses(bytes_of: Callable[[int], int], limit: int, low: int, high: int) -> int:
+    if halve:
+        return (low + high) // 2
     below, above = bytes_of(low), bytes_of(high)
     return min(max(low + (limit - below) * (high - low) // (above - below), low + 1), high - 1)
+
+
+def _nearer(bytes_of: Callable[[int], int], limit: int, low: int, high: int) -> int | None:
+    """Return a batch to know between two that fit; None where no batch between them can be too large.
+
+    There may be one where the two are too far apart so close to the limit, and where before a step the batch below
+    `high` would take more.
+    """
+    if high - low == 1:
+        return None
+    free = limit - bytes_of(high)
+    if free * _STEP < limit and (high - low) * limit > free * high:
+        return max(high - max(free * high // limit, 1), low + 1)
+    return (low + high) // 2 if bytes_of(low) * (high - 1) > limit * low else None

@@ -84,3 +84,12 @@ def test_few_batches_are_computed(slope: int, constant: int, batch: int) -> None
 
     assert largest_batch(bytes_of, bytes_of(batch)) == batch
     assert len(asked) < 120
+
+
+def test_memory_that_hardly_grows_is_searched_too() -> None:
+    # A gradient of weights that outweighs thousands of samples: every batch is close to the limit.
+    def bytes_of(batch: int) -> int:
+        return 10**10 + 100 * batch
+
+    for batch in (1, 1_000, 9_999, 10_000):
+        assert largest_batch(bytes_of, bytes_of(batch)) == batch
