@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from netcalc.analysis.device_files import DeviceFields, known_devices, read_devices
 from netcalc.analysis.devices import find_device
+from netcalc.analysis.fit import DeviceFit, Fit
 from netcalc.diagnostics import CODES
 from netcalc.layers.catalog import LAYERS
 from netcalc.render.columns import COLUMNS
@@ -86,6 +88,28 @@ def test_the_page_of_reports_lists_every_column(golden) -> None:
     lines = [f"| `{c.name}` | {c.heading} | {c.header} | {c.meaning} |\n" for c in COLUMNS]
     rest = after[after.index("\n\n") + 1 :]
     golden(ROOT / "docs" / "reports.md", "".join((before, head, *lines, rest)))
+
+
+def test_the_page_of_fit_shows_what_commands_print(here: Cli, golden) -> None:
+    path = ROOT / "docs" / "fit.md"
+
+    def printed(block: re.Match[str]) -> str:
+        lines = here(*block["words"].split()).stdout.splitlines()
+        # Of a list of all devices a few lines are enough.
+        shown = [*lines[:8], "..."] if len(lines) > 40 else lines
+        return "\n".join((f"```console\n$ netcalc {block['words']}", *shown, "```"))
+
+    blocks = r"```console\n\$ netcalc (?P<words>fit [^\n]*)\n.*?```"
+    page = path.read_text(encoding="utf-8")
+    assert len(re.findall(blocks, page, flags=re.DOTALL)) >= 3
+    golden(path, re.sub(blocks, printed, page, flags=re.DOTALL))
+
+
+def test_the_page_of_fit_lists_every_key() -> None:
+    text = (ROOT / "docs" / "fit.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`[^|]*) \|", text, flags=re.MULTILINE)
+    keys = {key for cell in cells for key in re.findall(r"`(\w+)", cell)}
+    assert keys | {"format"} == {field.name for record in (Fit, DeviceFit) for field in fields(record)}
 
 
 def test_codes_that_the_documentation_names_exist() -> None:

@@ -47,10 +47,12 @@ def imported_by(code: str, *args: str) -> list[object]:
         *[["check", "configs/lenet5.yaml", "-f", format] for format in ("json", "concise")],
         ["compare-tools", "configs/lenet5.yaml"],
         ["devices"],
+        ["fit", "configs/lenet5.yaml", "--device", "t4"],
+        ["fit", "configs/lenet5.yaml", "-f", "json"],
         ["devices", "h100", "-f", "json"],
         ["--help"],
         ["--version"],
-        *[[name, "--help"] for name in ("analyze", "check", "devices", "train", "evaluate", "predict")],
+        *[[name, "--help"] for name in ("analyze", "check", "fit", "devices", "train", "evaluate", "predict")],
     ],
     ids=" ".join,
 )

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from netcalc import __version__
-from netcalc.cli import analyze, check, compare_tools, devices, evaluate, predict, resolve, schema, train
+from netcalc.cli import analyze, check, compare_tools, devices, evaluate, fit, predict, resolve, schema, train
 from netcalc.cli.output import print_cannot_run, print_diagnostics
 from netcalc.diagnostics import CannotRunError, SpecError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (analyze, check, compare_tools, devices, train, evaluate, predict, resolve, schema):
+for command in (analyze, check, compare_tools, fit, devices, train, evaluate, predict, resolve, schema):
     app.command(epilog=f"Example: {command.EXAMPLE}")(getattr(command, command.__name__.rpartition(".")[2]))
 
 
@@ -47,8 +47,8 @@ def options(
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 done; 1 the spec has errors or misses a budget; 2 netcalc could not run; 130 and 143
-    interrupted by SIGINT and SIGTERM.
+    Exit codes: 0 done; 1 the spec has errors, misses a budget or does not fit the device; 2 netcalc could not
+    run; 130 and 143 interrupted by SIGINT and SIGTERM.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
