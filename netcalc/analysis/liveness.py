@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netcalc.analysis.operations import Buffer, Operation
 from netcalc.analysis.packing import Interval, arena_bytes
 
-PACKED = 600
+PACKED = 300
 """Buffers that are laid out one by one; what gaps waste is a matter of the large ones."""
 
 

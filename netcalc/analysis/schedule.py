@@ -24,7 +24,8 @@ def training_schedule(graph: Graph, setup: Setup) -> tuple[Operation, ...]:
         form = lean_form(graph, setup.outputs)
         nodes, keep_output = form.graph.nodes, form.keep_output
     walk = _Walk(graph, Tape(setup, training=True), keep_output)
-    order = [nodes[name] for name in nodes if name in graph.needed_for(setup.outputs)]
+    needed = graph.needed_for(setup.outputs)
+    order = [nodes[name] for name in nodes if name in needed]
     walk.forward(order)
     walk.backward(order, setup.outputs)
     return walk.tape.finished()
