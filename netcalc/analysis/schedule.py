@@ -118,6 +118,7 @@ class _Builder:
         backward = {node.name: self._forward(node) for node in order}
         if not self.training:
             for name in outputs:
+                self.node = name
                 self._stored(self.values[name])
             return self._finished()
         gradients = self._loss(outputs)
