@@ -103,7 +103,7 @@ def analyze(
         if format is ReportFormat.json:
             _write(failed_report(error.diagnostics, batch or 1), format, view, output)
         raise typer.Exit(1) from None
-    report = analyze_graph(graph, batch or 1, textbook=rule is MemoryRule.textbook, demand=demand_of(graph, asked))
+    report = analyze_graph(graph, textbook=rule is MemoryRule.textbook, demand=demand_of(graph, asked))
     _write(report, format, view, output)
     if graph.diagnostics:
         print_diagnostics(graph.diagnostics)
