@@ -22,7 +22,7 @@ def make_demand(
     device: Device | None = None,
     images: int | None = None,
 ) -> Demand:
-    """Return the demand on a graph; None leaves what the spec says, and one sample where it says nothing of a batch.
+    """Return the demand on a graph; None leaves what the spec says, and one sample where it says nothing of that.
 
     Raises ValueError as `changed_update` does, for less than one image, and for images without a device.
     """

@@ -227,8 +227,8 @@ def analyze_graph(
 ) -> Report:
     """Return the report of a graph; what follows a node that does not fit is reported as unknown.
 
-    `textbook` asks for the memory by the lecture's rule as well, `demand` for memory and, with a device, time, of its
-    own batch; `exact` is what the compiler said of it.
+    `textbook` asks for the memory by the lecture's rule as well, `demand`, whose batch then counts, for memory and,
+    with a device, time; `exact` is what the compiler said of it.
     """
     nodes = tuple(graph.nodes.values())
     known = [(node, node.facts) for node in nodes if node.facts is not None]
