@@ -83,10 +83,10 @@ class Kernel:
     """One operation of the compiled layer, for one sample, as cost analyses see it.
 
     `saves` tells what the backward pass of a kernel reads beside the gradient: its input, its output, or something
-    of its own such as a mask or the index of a window's largest tap, of `saved_bytes`. A convolution or matrix product
-    always keeps its input. A kernel with `statistics`, or with `batch_statistics` over a whole batch, takes so many
-    sums of its input before it maps each element, and reads its input again in the backward pass. `writes` is the
-    number of elements it gives where that is not the node's output.
+    of its own such as a mask or the index of a window's largest tap, of `saved_bytes`. A convolution or matrix
+    product always keeps its input. A kernel with `statistics`, or with `batch_statistics` over a whole batch, takes
+    so many sums of its input before it maps each element, and reads its input again in the backward pass. `writes`
+    is the number of elements it gives where that is not the node's output.
 
     `macs` counts multiplies of convolutions and matrix products, `padding_macs` how many of them fall on padding;
     `flops` the elementwise work beside them; `transcendentals` how many of those flops are exp, tanh and the like,
