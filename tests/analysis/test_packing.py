@@ -22,7 +22,7 @@ def together(a: Interval, b: Interval) -> bool:
 
 
 def best_fit(intervals: Sequence[Interval]) -> list[tuple[int, Interval]]:
-    """Lay buffers out byte by byte: the largest first, each in the tightest hole that holds it, the lowest of equals."""
+    """Lay buffers out byte by byte: the largest first, each in the tightest hole for it, of equals the lowest."""
     placed: list[tuple[int, Interval]] = []
     for buffer in sorted(intervals, key=lambda i: (-i.bytes, -(i.end - i.start), i.start)):
         taken = {
