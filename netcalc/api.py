@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netcalc.analysis.demand import make_demand
+from netcalc.analysis.device_files import known_devices
+from netcalc.analysis.devices import Device, find_device
 from netcalc.analysis.report import Report, analyze_graph
 from netcalc.checks.engine import check_graph
 from netcalc.diagnostics import Diagnostic
 from netcalc.graph import Graph, build, build_complete
 from netcalc.spec.load import load_spec
+from netcalc.spec.training import Precision, Remat
 
 if TYPE_CHECKING:
     from netcalc.compiler.network import Network
@@ -31,15 +35,40 @@ def load(path: str | os.PathLike[str], overrides: Sequence[str] = (), root: Path
     return build_complete(load_spec(path, overrides, root))
 
 
-def analyze(source: Source, *, batch: int = 1) -> Report:
+def analyze(
+    source: Source,
+    *,
+    batch: int | None = None,
+    optimizer: str | None = None,
+    precision: Precision | None = None,
+    remat: Remat | None = None,
+    device: str | Device | None = None,
+    images: int | None = None,
+) -> Report:
     """Return shapes, parameters, MACs and FLOPs of a network; figures are for one sample.
 
-    `batch` is the samples in a batch, for its totals: at least 1, else ValueError. Raises SpecError and
-    CannotRunError as `load` does.
+    With any of the other arguments also memory, and with a device the least time. They mean what the options of
+    `netcalc analyze` do, and what is None is the spec's own: the samples in a batch (else 1), the optimizer's name,
+    the precision, what backward computes anew; the device to fit and time; the samples of an epoch on it. A device
+    is a name among netcalc's own, so that the result depends on nothing but the arguments, or a Device.
+
+    Raises SpecError and CannotRunError as `load` does, CannotRunError for an unknown device, and ValueError for
+    another argument that is wrong.
     """
-    if batch < 1:
-        raise ValueError(f"`batch` should be at least 1, not {batch}")
-    return analyze_graph(_graph(source), batch)
+    graph = _graph(source)
+    asked = (batch, optimizer, precision, remat, device, images)
+    if all(value is None for value in asked):
+        return analyze_graph(graph)
+    demand = make_demand(
+        graph,
+        batch=batch,
+        optimizer=optimizer,
+        precision=precision,
+        remat=remat,
+        device=find_device(device, known_devices()) if isinstance(device, str) else device,
+        images=images,
+    )
+    return analyze_graph(graph, demand=demand)
 
 
 def check(source: Source) -> tuple[Diagnostic, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 from pathlib import Path
 
 import jax
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 import netcalc
-from tests.conftest import ROOT
+from netcalc.analysis.device_files import known_devices
+from netcalc.analysis.devices import find_device
+from tests.conftest import ROOT, Cli
 
 LENET = ROOT / "configs" / "lenet5.yaml"
 MISFIT = "input: [8, 8, 3]\nlayers:\n  - conv: {filters: 10, kernel: 3, groups: 5}\n  - batch_norm\n"
@@ -80,6 +83,42 @@ def test_check_takes_a_path_or_a_graph(tmp_path: Path) -> None:
         "input: [8, 8, 1]\nlayers: [{conv: {filters: 2, kernel: 3}}, batch_norm]\n"
     )
     assert [d.code for d in netcalc.check(tmp_path / "warned.yaml")] == ["NC301"]
+
+
+def test_analyze_takes_what_the_options_of_the_command_take(here: Cli) -> None:
+    words = ("--batch", 64, "--optimizer", "sgd", "--precision", "mixed", "--remat", "conv_outputs")
+    printed = here("analyze", LENET, *words, "--device", "t4", "--images", 1000, "-f", "json")
+    report = netcalc.analyze(
+        LENET, batch=64, optimizer="sgd", precision="mixed", remat="conv_outputs", device="t4", images=1000
+    )
+    assert json.loads(json.dumps(report.to_dict())) == {
+        **json.loads(printed.stdout),
+        "layers": [
+            {**layer, "source": {**layer["source"], "file": str(LENET)}}
+            for layer in json.loads(printed.stdout)["layers"]
+        ],
+    }
+    # What is left out is the spec's own: a batch of 32.
+    memory = netcalc.analyze(LENET, device="t4").totals.memory
+    assert memory is not None
+    assert (memory.batch, memory.optimizer, memory.precision, memory.device) == (32, "adam", "float32", "t4")
+    assert netcalc.analyze(LENET).totals.memory is None
+
+
+def test_analyze_takes_a_device_of_one_s_own() -> None:
+    t4 = find_device("t4", known_devices())
+    report = netcalc.analyze(LENET, device=dataclasses.replace(t4, key="mine", usable_bytes=10))
+    assert report.totals.memory is not None
+    assert (report.totals.memory.device, report.totals.memory.fits) == ("mine", False)
+
+
+def test_analyze_says_which_argument_is_wrong() -> None:
+    with pytest.raises(netcalc.CannotRunError, match="unknown device `h101`") as caught:
+        netcalc.analyze(LENET, device="h101")
+    assert "did you mean `h100`?" in caught.value.help
+    for wrong in ({"batch": 0}, {"images": 5}, {"optimizer": "adm"}, {"precision": "half"}, {"remat": "all"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            netcalc.analyze(LENET, **wrong)
 
 
 def test_compile_gives_the_network_that_was_analysed() -> None:

@@ -43,6 +43,7 @@ def imported_by(code: str, *args: str) -> list[object]:
     [
         ["analyze", "configs/lenet5.yaml"],
         *[["analyze", "configs/lenet5.yaml", "-f", format] for format in ("json", "csv", "markdown")],
+        ["analyze", "configs/lenet5.yaml", "--batch", "64", "--device", "t4", "--images", "1000"],
         ["check", "configs/lenet5.yaml", "configs/lecture/stride2.yaml"],
         *[["check", "configs/lenet5.yaml", "-f", format] for format in ("json", "concise")],
         ["compare-tools", "configs/lenet5.yaml"],
@@ -87,9 +88,11 @@ def test_names_of_the_library_come_when_they_are_used() -> None:
     for name in ("load", "analyze", "check", "compile", "Graph", "Report", "SpecError", "Diagnostic"):
         assert not set(imported_by(code.format(name=name))) & set(HEAVY), name
     assert "jax" in imported_by(code.format(name="Network"))
+    demand = "analyze('configs/lenet5.yaml', batch=8, device='t4')"
+    assert not set(imported_by(code.format(name=demand))) & set(HEAVY)
 
 
-def test_an_analysis_without_a_device_loads_none() -> None:
+def test_an_analysis_without_a_device_reads_no_file_of_devices() -> None:
     code = """
 import json, sys
 sys.argv = ["netcalc", "analyze", "configs/lenet5.yaml"]
@@ -103,6 +106,4 @@ print(json.dumps([name for name in sys.modules if name.startswith("netcalc.")]))
 """
     names = imported_by(code)
     assert "netcalc.analysis.report" in names
-    assert not {"netcalc.analysis.devices", "netcalc.analysis.device_files", "netcalc.analysis.roofline"} & set(
-        names
-    )
+    assert "netcalc.analysis.device_files" not in names

@@ -71,7 +71,9 @@ class Seconds:
     inference_batch: float
     epoch: Annotated[float | None, Field(description="of the number of images asked about")]
     images: int | None
-    images_per_second: Annotated[float, Field(description="in training, at most")]
+    images_per_second: Annotated[
+        float | None, Field(description="in training, at most; null where a step runs nothing")
+    ]
     bound_by: Annotated[
         Mapping[str, float], Field(description="of the training step: by compute, bandwidth, launch")
     ]

@@ -76,7 +76,6 @@ def _arena(places: list[Interval], highest: int, alive: tuple[Buffer, ...]) -> i
     """Return the arena's size; beside the largest buffers, of small ones what is alive at the peak counts."""
     if len(places) <= PACKED:
         return arena_bytes(places)
-    places.sort(key=lambda place: -place.bytes)
-    least = places[PACKED - 1].bytes
-    small = sum(buffer.bytes for buffer in alive if buffer.bytes < least)
-    return max(highest, arena_bytes(places[:PACKED]) + small)
+    largest = sorted(places, key=lambda place: -place.bytes)[:PACKED]
+    small = sum(buffer.bytes for buffer in alive if buffer.bytes < largest[-1].bytes)
+    return max(highest, arena_bytes(largest) + small)

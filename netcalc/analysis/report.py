@@ -40,6 +40,7 @@ from netcalc.analysis.training import TrainingCost, training_costs
 from netcalc.diagnostics import Diagnostic, Severity
 from netcalc.graph import Graph, Node
 from netcalc.layers.base import Inferred, TensorType
+from netcalc.spec.training import UpdateSpec
 
 FORMAT: Literal["netcalc.report/1"] = "netcalc.report/1"
 
@@ -140,7 +141,10 @@ class Totals:
     textbook: Annotated[
         TextbookMemory | None, Field(description="memory by the lecture's rule; null unless asked for")
     ]
-    update: Annotated[Update | None, Field(description="null where the spec has no `train:` section")]
+    update: Annotated[
+        Update | None,
+        Field(description="of the optimizer asked about, else the spec's; null where there is neither"),
+    ]
     memory: Annotated[MemoryReport | None, Field(description="null unless asked for")]
     seconds: Annotated[Seconds | None, Field(description="null where no device was named")]
     cost: Annotated[Cost | None, Field(description="null without a price and a number of images")]
@@ -223,8 +227,8 @@ def analyze_graph(
 ) -> Report:
     """Return the report of a graph; what follows a node that does not fit is reported as unknown.
 
-    `textbook` asks for the memory by the lecture's rule as well, `demand` for memory and, with a device, time;
-    `compiled` is what the compiler said of it.
+    `textbook` asks for the memory by the lecture's rule as well, `demand`, whose batch then counts, for memory and,
+    with a device, time; `compiled` is what the compiler said of it.
     """
     nodes = tuple(graph.nodes.values())
     known = [(node, node.facts) for node in nodes if node.facts is not None]
@@ -263,7 +267,7 @@ def analyze_graph(
         flops=Flops(inference(forward_flops), total(lambda node, _: training[node.name].flops)),
         activations=activations,
         textbook=textbook_memory(held, activations.weighted_output_elements) if textbook else None,
-        update=_update(graph, trained),
+        update=_update(graph.spec.train if demand is None else demand.update, trained),
         memory=found.memory if found else None,
         seconds=found.seconds if found else None,
         cost=found.cost if found else None,
@@ -273,7 +277,7 @@ def analyze_graph(
         name=graph.name,
         inputs=tuple(NamedTensor(name, t.shape, t.dtype) for name, t in graph.inputs.items()),
         outputs=tuple(_output(graph.nodes[name]) for name in graph.inference_outputs),
-        batch=batch,
+        batch=batch if demand is None else demand.batch,
         totals=totals,
         layers=tuple(
             _layer(
@@ -325,10 +329,10 @@ def _output(node: Node) -> NamedTensor:
     return NamedTensor(node.name, node.facts.output.shape, node.facts.output.dtype)
 
 
-def _update(graph: Graph, trained: int | None) -> Update | None:
-    if graph.spec.train is None:
+def _update(update: UpdateSpec | None, trained: int | None) -> Update | None:
+    if update is None:
         return None
-    name = graph.spec.train.optimizer.kind
+    name = update.optimizer.kind
     cost = OPTIMIZERS[name]
     if trained is None:
         return Update(name, None, None)

@@ -128,9 +128,12 @@ def total_seconds(found: Iterable[Bound]) -> float:
     return sum(bound.seconds for bound in found)
 
 
-def images_per_second(batch: int, step_seconds: float) -> float:
-    """Return the rate of steps that take so long each: the highest, where that is their least time."""
-    return batch / step_seconds
+def images_per_second(batch: int, step_seconds: float) -> float | None:
+    """Return the rate of steps that take so long each: the highest, where that is their least time.
+
+    None where the least time is none, as of a step that runs nothing: no rate is too high then.
+    """
+    return batch / step_seconds if step_seconds else None
 
 
 def seconds_for(images: int, batch: int, step_seconds: float) -> float:

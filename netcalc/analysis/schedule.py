@@ -38,6 +38,7 @@ def inference_schedule(graph: Graph, setup: Setup) -> tuple[Operation, ...]:
     needed = graph.needed_for(outputs)
     walk.forward([node for node in graph.nodes.values() if node.name in needed])
     for name in outputs:
+        walk.tape.node = name
         walk.tape.stored(walk.values[name], "output")
     return walk.tape.finished()
 

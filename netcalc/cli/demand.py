@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from netcalc.diagnostics import CannotRunError
+
 if TYPE_CHECKING:
     from netcalc.analysis.estimate import Demand
     from netcalc.graph import Graph
@@ -24,28 +26,35 @@ class Asked(NamedTuple):
 
 
 def demand_of(graph: Graph, asked: Asked) -> Demand | None:
-    """Return the demand, None where nothing was asked; raises CannotRunError for an unknown device."""
+    """Return the demand, None where nothing was asked.
+
+    Raises CannotRunError for an unknown device, and for an option that says something of a device without one.
+    """
     if not any(asked):
         return None
+    from netcalc.analysis.demand import make_demand
     from netcalc.analysis.devices import find_device
-    from netcalc.analysis.estimate import Demand
     from netcalc.cli.device_files import devices_of
 
-    update = update_of(graph, asked)
-    device = find_device(asked.device, devices_of(asked.devices)) if asked.device is not None else None
-    batch = asked.batch or (update.batch_size if graph.spec.train is not None else 1)
-    return Demand(update, batch, device, asked.images)
+    if asked.device is None:
+        for option, value in (("--images", asked.images), ("--devices", asked.devices)):
+            if value is not None:
+                raise CannotRunError(f"{option} needs --device", "for example --device h100")
+    return make_demand(
+        graph,
+        batch=asked.batch,
+        optimizer=asked.optimizer,
+        precision=asked.precision,
+        remat=asked.remat,
+        device=None if asked.device is None else find_device(asked.device, devices_of(asked.devices)),
+        images=asked.images,
+    )
 
 
 def update_of(graph: Graph, asked: Asked) -> UpdateSpec:
     """Return the update of the spec, or the default one, with what was asked for in place of its own."""
-    from netcalc.spec.training import OptimizerSpec, UpdateSpec
+    from netcalc.analysis.demand import changed_update
 
-    update = graph.spec.train or UpdateSpec()
-    changes = {
-        "batch_size": asked.batch,
-        "optimizer": None if asked.optimizer is None else OptimizerSpec.model_validate(asked.optimizer),
-        "precision": asked.precision,
-        "remat": asked.remat,
-    }
-    return update.model_copy(update={name: value for name, value in changes.items() if value is not None})
+    return changed_update(
+        graph, batch=asked.batch, optimizer=asked.optimizer, precision=asked.precision, remat=asked.remat
+    )

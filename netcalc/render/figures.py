@@ -102,18 +102,13 @@ def _times(report: Report) -> list[tuple[str, str]]:
     seconds, cost = report.totals.seconds, report.totals.cost
     if seconds is None:
         return []
-    step = seconds.training_step
-    shares = (
-        ", ".join(f"{100 * part / step:.0f} % {limit}" for limit, part in seconds.bound_by.items()) if step else ""
-    )
-    lines = [
-        (
-            "training step",
-            f"at least {duration(step)}, at most {seconds.images_per_second:,.0f} images/s (roofline)",
-        ),
-        ("bound by", shares),
-        ("inference", f"at least {duration(seconds.inference_batch)} a batch"),
-    ]
+    step, rate = seconds.training_step, seconds.images_per_second
+    at_most = "" if rate is None else f", at most {rate:,.0f} images/s"
+    lines = [("training step", f"at least {duration(step)}{at_most} (roofline)")]
+    if step:
+        shares = (f"{100 * part / step:.0f} % {limit}" for limit, part in seconds.bound_by.items())
+        lines.append(("bound by", ", ".join(shares)))
+    lines.append(("inference", f"at least {duration(seconds.inference_batch)} a batch"))
     if seconds.epoch is not None and seconds.images is not None:
         lines.append((f"{seconds.images:,} images", f"at least {duration(seconds.epoch)}"))
     if cost is not None:
@@ -122,11 +117,11 @@ def _times(report: Report) -> list[tuple[str, str]]:
 
 
 def duration(seconds: float) -> str:
-    """Return `1.23 ms`, `4.5 s`, `2.1 min` or `3.4 h`."""
+    """Return `12.3 µs`, `1.23 ms`, `4.5 s`, `2.1 min` or `3.4 h`."""
     for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
         if seconds >= size:
             return f"{seconds / size:,.1f} {unit}"
-    return f"{1e3 * seconds:,.2f} ms"
+    return f"{1e3 * seconds:,.2f} ms" if seconds >= 1e-3 else f"{1e6 * seconds:,.1f} µs"
 
 
 def textbook(report: Report) -> list[tuple[str, str]]:

@@ -8,8 +8,7 @@ import json
 from collections.abc import Sequence
 
 from netcalc.analysis.fit import DeviceFit, Fit, Remedy, Tensor
-from netcalc.render.markdown import escape, table_row
-from netcalc.render.text import aligned
+from netcalc.render.layout import aligned, escape, table_row
 from netcalc.units import format_bytes
 
 NONE = "–"

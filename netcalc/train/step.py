@@ -47,9 +47,10 @@ def initial_train_state(recipe: Recipe, optimizer: Optimizer) -> TrainState:
 
 
 def evaluated_params(recipe: Recipe, optimizer: Optimizer, current: TrainState) -> Params:
-    """Return the parameters to evaluate, save and export."""
+    """Return the parameters to evaluate, save and export: in float32, which holds those of bfloat16 exactly."""
     handed_out: Params = optimizer.eval_params(current.optimizer, _trained(recipe, current.params))
-    return recipe.layout.logical(current.params | handed_out)
+    wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), current.params | handed_out)
+    return recipe.layout.logical(wide)
 
 
 def make_train_step(recipe: Recipe, optimizer: Optimizer) -> TrainStep:

@@ -11,7 +11,7 @@ import pytest
 from netcalc.data import sources
 from netcalc.data.sources import BUILT_INS, Dataset, load_dataset
 from netcalc.diagnostics import CannotRunError
-from netcalc.spec.training import DataSpec
+from netcalc.spec.training import SOURCE_SHAPES, DataSpec
 
 Name = Literal["mnist5k", "digits"]
 
@@ -91,6 +91,12 @@ def test_splits_keep_the_order_of_the_file(name: Name) -> None:
         assert split.labels[taken[is_test]] == label
         taken[is_test] += 1
     assert taken == {False: len(dataset.train.labels), True: len(dataset.test.labels)}
+
+
+def test_the_calculator_knows_the_shapes_without_reading_the_files() -> None:
+    found = {name: load_dataset(DataSpec(source=name)).train.images for name in BUILT_INS}
+    assert {name: images.shape[1:] for name, images in found.items()} == SOURCE_SHAPES
+    assert {images.dtype for images in found.values()} == {np.dtype("uint8")}
 
 
 def test_only_the_source_of_the_spec_is_used() -> None:

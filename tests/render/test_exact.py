@@ -36,15 +36,15 @@ def test_without_a_model_there_is_no_difference() -> None:
 
 
 def test_the_verdict_says_whether_it_fits() -> None:
-    total = "3,500 bytes (3.5 kB) a step on NVIDIA H100"
-    assert verdict(EXACT) == f"{total}: does not fit its 3 kB"
+    total = "3,500 bytes (3.50 kB) a step on NVIDIA H100"
+    assert verdict(EXACT) == f"{total}: does not fit its 3.00 kB"
     assert verdict(replace(EXACT, memory_bytes=3500)) == f"{total}: fits its 3.5 kB"
     assert verdict(replace(EXACT, memory_bytes=None)) == total
 
 
 def test_text() -> None:
     assert exact_text(EXACT, {}) == [
-        "3,500 bytes (3.5 kB) a step on NVIDIA H100: does not fit its 3 kB",
+        "3,500 bytes (3.50 kB) a step on NVIDIA H100: does not fit its 3.00 kB",
         "",
         " part                compiler   model   difference",
         " weights                1,000       –            –",
