@@ -92,9 +92,12 @@ def training_step(graph: Graph, setup: Setup) -> Step:
     in_turn = training_schedule(graph, setup)
     if setup.remat != "none":
         peaks = (packed(lifetimes(operations)) for operations in (list_schedule(in_turn), in_turn))
-        lower, upper = sorted(peaks, key=lambda found: found.arena_bytes)
-        middle = replace(lower, arena_bytes=math.isqrt(lower.arena_bytes * upper.arena_bytes))
-        return Step(in_turn, middle, (lower.arena_bytes, upper.arena_bytes))
+        lower, other = sorted(peaks, key=lambda found: found.arena_bytes)
+        # Nothing is won where as much is kept without it.
+        without = training_step(graph, replace(setup, remat="none")).peak.arena_bytes
+        upper = max(lower.arena_bytes, min(other.arena_bytes, without))
+        middle = replace(lower, arena_bytes=math.isqrt(lower.arena_bytes * upper))
+        return Step(in_turn, middle, (lower.arena_bytes, upper))
     best: Step | None = None
     for operations in (list_schedule(in_turn), in_turn):
         lives = lifetimes(operations)

@@ -16,7 +16,7 @@ import yaml
 from netcalc.analysis.demand import make_demand
 from netcalc.analysis.device_files import known_devices
 from netcalc.analysis.devices import find_device
-from netcalc.analysis.estimate import ExactMemory
+from netcalc.analysis.exact import DoesNotFit, ExactMemory, PeakBuffer
 from netcalc.analysis.report import analyze_graph, failed_report, report_schema
 from netcalc.diagnostics import SpecError
 from netcalc.graph import build
@@ -28,7 +28,8 @@ from tests.conftest import ROOT, Cli
 TENSOR = {"shape", "dtype"}
 PARAMS = {"trainable", "frozen", "state"}
 MACS = {"forward", "padding_exact", "training"}
-MEMORY = {"total_bytes", "low_bytes", "high_bytes", "parts", "peak_at"}
+MEMORY = {"total_bytes", "low_bytes", "high_bytes", "parts", "transient", "peak_at"}
+TRANSIENT = {"activation_gradients", "weight_copies", "gaps"}
 PARTS = {"weights", "gradients", "optimizer", "state", "batch", "activations", "transient"}
 KEYS = {
     "": {"format", "name", "inputs", "outputs", "batch", "totals", "layers", "diagnostics", "complete"},
@@ -45,13 +46,21 @@ KEYS = {
         "copies_beside_params",
     },
     "totals.memory": {
-        "device", "batch", "optimizer", "precision", "training", "inference", "exact", "usable_bytes", "fits",
+        "device", "batch", "optimizer", "precision", "training", "inference", "exact", "refused", "usable_bytes",
+        "fits",
     },
     "totals.memory.training": MEMORY,
     "totals.memory.training.parts": PARTS,
+    "totals.memory.training.transient": TRANSIENT,
     "totals.memory.inference": MEMORY,
     "totals.memory.inference.parts": PARTS,
-    "totals.memory.exact": {"total_bytes", "parts", "compiler", "excludes"},
+    "totals.memory.inference.transient": TRANSIENT,
+    "totals.memory.exact": {
+        "device", "compiler", "total_bytes", "parts", "peak_node", "largest", "memory_bytes", "rematerialized",
+        "excludes", "seconds", "kind",
+    },
+    "totals.memory.exact.largest[]": {"bytes", "type", "part", "node", "operation"},
+    "totals.memory.refused": {"device", "compiler", "needed_bytes", "memory_bytes", "said", "seconds", "kind"},
     "totals.memory.exact.parts": PARTS,
     "totals.seconds": {
         "training_step", "inference_batch", "epoch", "images", "images_per_second", "bound_by",
@@ -126,20 +135,27 @@ def test_keys_are_exactly_those_of_the_contract(text: str) -> None:
         assert sets == {frozenset(KEYS[place])}, place
 
 
-def demanding() -> Any:
+def demanding(compiled: ExactMemory | DoesNotFit | None = None) -> Any:
     """Return the JSON report of a network of which everything is asked."""
     graph = build(parse_spec((ROOT / "configs" / "lenet5.yaml").read_text(encoding="utf-8"), "lenet5.yaml"))
     priced = replace(find_device("t4", known_devices()), price_per_hour=0.5, currency="USD")
     demand = make_demand(graph, batch=64, device=priced, images=60_000)
-    exact = ExactMemory(1, dict.fromkeys(PARTS, 0), "XLA", ())
-    return json.loads(report_json(analyze_graph(graph, textbook=True, demand=demand, exact=exact)))
+    largest = (PeakBuffer(1, "f32[1]", "other", None, "add"),)
+    exact = ExactMemory("T4", "XLA", 1, dict.fromkeys(PARTS, 0), None, largest, None, 0, (), 1.0)
+    return json.loads(report_json(analyze_graph(graph, textbook=True, demand=demand, compiled=compiled or exact)))
+
+
+def refused() -> Any:
+    """Return the same where the compiler refused the step."""
+    return demanding(DoesNotFit("v5e", "XLA", 2, 1, "too large", 1.0))
 
 
 def test_the_contract_is_walked_whole() -> None:
-    found = keys_of(demanding())
-    assert set(KEYS) == found.keys() | keys_of(as_data(MISFIT)).keys()
-    for place, sets in found.items():
-        assert sets == {frozenset(KEYS[place])}, place
+    reports = (demanding(), refused(), as_data(MISFIT))
+    assert set(KEYS) == {place for report in reports for place in keys_of(report)}
+    for report in reports:
+        for place, sets in keys_of(report).items():
+            assert sets == {frozenset(KEYS[place])}, place
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
@@ -155,7 +171,8 @@ def test_reports_of_the_configs_follow_the_schema(here: Cli, config: Path) -> No
 
 @pytest.mark.parametrize("make", [
     lambda: as_data(NESTED), lambda: as_data(TWO_INPUTS), lambda: as_data(MISFIT), failed, demanding,
-], ids=["nested", "two_inputs", "misfit", "failed", "demanding"])  # fmt: skip
+    refused,
+], ids=["nested", "two_inputs", "misfit", "failed", "demanding", "refused"])  # fmt: skip
 def test_reports_follow_the_schema(make: Callable[[], Any]) -> None:
     SCHEMA.validate(make())
 
@@ -171,7 +188,8 @@ def test_the_schema_is_a_schema_and_describes_every_object() -> None:
     assert all(d.get("description") for d in objects)
     described = {frozenset(d["properties"]) for d in objects}
     assert described == {frozenset(keys) for place, keys in KEYS.items() if place not in MAPPINGS}
-    assert all(set(d["required"]) == set(d["properties"]) for d in objects)
+    # `kind` has one value, which tells the compiler's answers apart.
+    assert all(d["properties"].keys() - set(d["required"]) <= {"kind"} for d in objects)
 
 
 def _set(path: str, value: object) -> Callable[[Any], None]:

@@ -13,7 +13,8 @@ import pytest
 from netcalc.analysis.demand import make_demand
 from netcalc.analysis.device_files import known_devices
 from netcalc.analysis.devices import Device, find_device
-from netcalc.analysis.estimate import ExactMemory, estimate
+from netcalc.analysis.estimate import estimate
+from netcalc.analysis.exact import DoesNotFit, ExactMemory
 from netcalc.analysis.report import Report, analyze_graph
 from netcalc.analysis.roofline import Work, bounds, total_seconds
 from netcalc.graph import Graph, build
@@ -177,11 +178,15 @@ def test_where_there_is_no_rule_memory_is_null_and_the_way_to_it_is_said(device:
 
 def test_what_the_compiler_said_decides_whether_it_fits() -> None:
     graph = graph_of(DENSE)
-    exact = ExactMemory(T4.usable_bytes + 1, {"temporaries": T4.usable_bytes + 1}, "XLA", ("workspace",))
+    total = T4.usable_bytes + 1
+    exact = ExactMemory("T4", "XLA", total, {"other": total}, None, (), T4.memory_bytes, 0, ("workspace",), 1.0)
+    refusal = DoesNotFit("v5e", "XLA", None, None, "too large", 1.0)
     for device in (T4, replace(V5E, usable_bytes=T4.usable_bytes)):
         demand = make_demand(graph, batch=8, device=device)
         memory = estimate(graph, demand, exact).memory
-        assert (memory.exact, memory.fits) == (exact, False)
+        assert (memory.exact, memory.refused, memory.fits) == (exact, None, False)
+        memory = estimate(graph, demand, refusal).memory
+        assert (memory.exact, memory.refused, memory.fits) == (None, refusal, False)
 
 
 def test_time_and_price_of_an_epoch() -> None:

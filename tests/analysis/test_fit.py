@@ -123,13 +123,13 @@ def test_every_batch_up_to_the_largest_fits_and_the_next_does_not(text: str, set
 
 def test_steps_down_occur_and_are_seen() -> None:
     # Without a step in these figures the test above would be of bisection alone.
-    update = update_with("adam", "mixed", "conv_outputs")
-    taken = needs(LENET, update)
+    update, network = update_with("momentum", "mixed", "none"), NETWORKS["convs"]
+    taken = needs(network, update)
     falls = [batch for batch in range(1, TRIED) if taken[batch] < taken[batch - 1]]
     assert falls
     for batch in falls:
         usable = taken[batch - 1] - 1
-        assert fit_one(LENET, update, usable).max_batch == by_trying(taken, usable) < batch
+        assert fit_one(network, update, usable).max_batch == by_trying(taken, usable) < batch
 
 
 @settings(max_examples=25, deadline=None)

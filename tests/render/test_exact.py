@@ -38,7 +38,7 @@ def test_without_a_model_there_is_no_difference() -> None:
 def test_the_verdict_says_whether_it_fits() -> None:
     total = "3,500 bytes (3.50 kB) a step on NVIDIA H100"
     assert verdict(EXACT) == f"{total}: does not fit its 3.00 kB"
-    assert verdict(replace(EXACT, memory_bytes=3500)) == f"{total}: fits its 3.5 kB"
+    assert verdict(replace(EXACT, memory_bytes=3500)) == f"{total}: fits its 3.50 kB"
     assert verdict(replace(EXACT, memory_bytes=None)) == total
 
 
@@ -72,6 +72,6 @@ def test_markdown_escapes_what_is_not_its_own() -> None:
 def test_a_refusal_names_its_sizes_or_the_compilers_words() -> None:
     refusal = DoesNotFit("TPU v5e", "XLA 1", 20 * 10**9, 16 * 10**9, "RESOURCE_EXHAUSTED", 1.0)
     assert refusal_lines(refusal) == [
-        "does not fit TPU v5e: 20 GB needed, 16 GB there", "(RESOURCE_EXHAUSTED)",
+        "does not fit TPU v5e: 20.00 GB needed, 16.00 GB there", "(RESOURCE_EXHAUSTED)",
     ]  # fmt: skip
     assert refusal_lines(replace(refusal, needed_bytes=None)) == ["does not fit TPU v5e: RESOURCE_EXHAUSTED"]
