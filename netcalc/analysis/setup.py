@@ -28,8 +28,9 @@ class Setup:
     """All that changes the memory of a training step beside the network.
 
     `outputs` are the nodes that the loss reads, `kept_bytes` what the optimizer and a moving average keep for each
-    parameter, the average in float32 whatever the precision. `gradients_wait` tells that no parameter can be updated before every gradient is known, as where
-    their norm is clipped. `lean` is the form of the network that GPU and CPU train.
+    parameter, the average in float32 whatever the precision. `gradients_wait` tells that no parameter can be
+    updated before every gradient is known, as where their norm is clipped. `lean` is the form of the network that
+    GPU and CPU train.
     """
 
     batch: int
