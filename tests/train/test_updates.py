@@ -135,7 +135,7 @@ def test_a_decay_of_zero_averages_nothing(start, gradients):
 
 def test_an_average_of_bfloat16_parameters_follows_them_in_small_steps():
     start = {"w": jnp.full(3, 0.5, "bfloat16")}
-    # Each step takes 1/16, which bfloat16 holds exactly; bfloat16 rounds 0.999 to 1 and 0.001 · 0.5 beside 0.5 to 0.
+    # Steps of 1/16 are exact in bfloat16; beside 0.5 it rounds 0.001 · 0.5 to nothing, and a decay of 0.999 to 1.
     gradients = [{"w": np.full(3, 1 / 16, "float32").astype(start["w"].dtype)}] * 4
     found = run_updates({"ema": 0.999, "optimizer": {"sgd": 1.0}}, gradients, start)
     theta = average = 0.5
