@@ -123,7 +123,7 @@ def training_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
     return _memory(
         step,
         weights=weights,
-        optimizer=setup.slots * trained * setup.params_bytes,
+        optimizer=setup.kept_bytes * trained,
         state=4 * sum(params.state for params in counted),
         batch=_batch_bytes(graph, setup),
         spread=SPREAD if _is_measured(graph) else WIDE_SPREAD,

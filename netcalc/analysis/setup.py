@@ -27,15 +27,16 @@ class RawInput:
 class Setup:
     """All that changes the memory of a training step beside the network.
 
-    `outputs` are the nodes that the loss reads, `slots` the values that the optimizer and a moving average keep for
-    each parameter. `gradients_wait` tells that no parameter can be updated before every gradient is known, as where
-    their norm is clipped. `lean` is the form of the network that GPU and CPU train.
+    `outputs` are the nodes that the loss reads, `kept_bytes` what the optimizer and a moving average keep for each
+    parameter, the average in float32 whatever the precision. `gradients_wait` tells that no parameter can be
+    updated before every gradient is known, as where their norm is clipped. `lean` is the form of the network that
+    GPU and CPU train.
     """
 
     batch: int
     outputs: tuple[str, ...]
     inputs: Mapping[str, RawInput]
-    slots: int
+    kept_bytes: int
     compute_bytes: int
     params_bytes: int
     gradients_wait: bool
@@ -46,13 +47,14 @@ class Setup:
 def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setup:
     """Return the setup of an update of a graph, with another batch size if one is given."""
     compute_bytes = 4 if update.precision == "float32" else 2
+    params_bytes = 2 if update.precision == "bfloat16" else 4
     return Setup(
         batch=batch or update.batch_size,
         outputs=graph.read_by_loss(update.loss),
         inputs=_raw_inputs(graph, update, compute_bytes),
-        slots=OPTIMIZERS[update.optimizer.kind].slots + (update.ema is not None),
+        kept_bytes=OPTIMIZERS[update.optimizer.kind].slots * params_bytes + (4 if update.ema is not None else 0),
         compute_bytes=compute_bytes,
-        params_bytes=2 if update.precision == "bfloat16" else 4,
+        params_bytes=params_bytes,
         gradients_wait=update.clip is not None and update.clip.norm is not None,
         remat=update.remat,
     )

@@ -121,7 +121,7 @@ class Tape:
     def _change(self, gradient: Buffer, elements: int) -> None:
         """Change parameters and the optimizer's values where they are."""
         self.node = gradient.node
-        size_bytes = elements * self.setup.params_bytes * (1 + self.setup.slots)
+        size_bytes = elements * (self.setup.params_bytes + self.setup.kept_bytes)
         held = Buffer("parameters", gradient.node, size_bytes, "argument")
         self.run("update", [gradient, held], [held])
 

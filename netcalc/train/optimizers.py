@@ -52,16 +52,20 @@ class Averaged(NamedTuple):
 
 
 def _averaged(optimizer: Optimizer, decay: float) -> Optimizer:
-    """Let the parameters to evaluate be a ← decay·a + (1 − decay)·θ, which starts at the initial ones."""
+    """Let the parameters to evaluate be a ← decay·a + (1 − decay)·θ, which starts at the initial ones.
+
+    The average is in float32 whatever θ is: bfloat16 rounds a decay of 0.999 to 1, and such small steps to none.
+    """
 
     def init(params: Any) -> Averaged:
         # A copy of its own: what an update donates must not be held twice.
-        return Averaged(optimizer.transform.init(params), jax.tree.map(jnp.copy, params))
+        average = jax.tree.map(lambda x: jnp.array(x, jnp.promote_types(x.dtype, jnp.float32)), params)
+        return Averaged(optimizer.transform.init(params), average)
 
     def update(gradients: Any, state: Averaged, params: Any) -> tuple[Any, Averaged]:
         updates, inner = optimizer.transform.update(gradients, state.inner, params)
         fresh = optimizer.eval_params(inner, optax.apply_updates(params, updates))
-        average = jax.tree.map(lambda a, x: decay * a + (1 - decay) * x, state.average, fresh)
+        average = jax.tree.map(lambda a, x: decay * a + (1 - decay) * x.astype(a.dtype), state.average, fresh)
         return updates, Averaged(inner, average)
 
     def eval_params(optimizer_state: Averaged, params: Any) -> Any:

@@ -122,6 +122,9 @@ def test_slots_of_the_optimizer_and_of_the_moving_average(optimizer: str, ema: f
     found = training(graph_of(CHAIN), optimizer=optimizer, ema=ema)
     assert found.parts.optimizer == slots * 48 * 4
     assert arena(found) == arena(training(graph_of(CHAIN)))
+    # The average is in float32 whatever the precision.
+    narrow = training(graph_of(CHAIN), optimizer=optimizer, ema=ema, precision="bfloat16")
+    assert narrow.parts.optimizer == (2 * slots + 2 * (ema is not None)) * 48
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,29 @@ def records(run: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.parametrize("precision", ["mixed", "bfloat16"])
+def test_a_run_of_any_precision_is_evaluated_as_it_was_trained(
+    cli: Cli, spec: Path, tmp_path: Path, precision: str
+) -> None:
+    changes = (
+        "train.epochs=null", "train.steps=8", f"train.precision={precision}", "train.remat=conv_outputs",
+        "train.clip={norm: 1}", "train.ema=0.5",
+    )  # fmt: skip
+    words = [word for change in changes for word in ("--set", change)]
+    done = cli("train", spec, *words, "--runs", tmp_path / "runs", *CPU)
+    assert done.code == 0, done.stderr
+    run = tmp_path / "runs" / "tiny-1"
+    stored = (run / "spec.yaml").read_text()
+    for line in (f"precision: {precision}", "remat: conv_outputs", "ema: 0.5"):
+        assert line in stored
+    first, last = records(run)[0], records(run)[-1]
+    assert last["step"] == 8
+    assert last["test_loss"] < first["test_loss"]
+    again = cli("evaluate", run, "--device", "cpu")
+    assert (again.code, "Traceback" in again.output) == (0, False), again.stderr
+    assert f"loss {last['test_loss']:.4f}" in again.stdout
+
+
 def test_train_prints_its_figures_on_stdout_and_the_rest_on_stderr(trained: Trained) -> None:
     loss, accuracy, *best = trained.printed.stdout.splitlines()
     last = records(trained.run)[-1]
