@@ -30,16 +30,20 @@ class LeanForm:
     graph: Graph
     keep_output: frozenset[str]
     keep_input: frozenset[str]
+    exchanged: Mapping[str, str]
+    """Of two nodes that changed places, each one's name to the name of the layer that it now holds."""
 
 
 def lean_form(graph: Graph, outputs: tuple[str, ...]) -> LeanForm:
     """Return the lean form of a complete graph of which these nodes are asked for."""
     nodes = dict(graph.nodes)
+    exchanged: dict[str, str] = {}
     for relu, pool in _pairs(graph):
         if relu.name not in outputs:
             nodes[relu.name], nodes[pool.name] = _exchanged(relu, pool)
+            exchanged |= {relu.name: pool.name, pool.name: relu.name}
     lean = replace(graph, nodes=MappingProxyType(nodes))
-    return LeanForm(lean, frozenset(_keeping_output(nodes)), frozenset(_keeping_input(nodes)))
+    return LeanForm(lean, frozenset(_keeping_output(nodes)), frozenset(_keeping_input(nodes)), exchanged)
 
 
 def _pairs(graph: Graph) -> Iterator[tuple[Node, Node]]:
@@ -80,8 +84,12 @@ def _keeping_input(nodes: Mapping[str, Node]) -> Iterator[str]:
 
 
 def _is_freed_by(facts: Inferred) -> bool:
-    """Tell whether a layer's output is stored by its kernel and not read again by its own backward pass."""
-    return any(kernel.kind in ("conv", "gemm", "window") for kernel in facts.kernels)
+    """Tell whether a layer's output is stored by its kernel and not read again by its own backward pass.
+
+    A recurrence reads its own output; a window that keeps its input does not matter, as it stays anyway.
+    """
+    kinds = {kernel.kind for kernel in facts.kernels}
+    return bool(kinds & {"conv", "gemm", "window"}) and "scan" not in kinds
 
 
 def survives_remat(node: Node) -> bool:

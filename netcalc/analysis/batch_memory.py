@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netcalc.analysis.liveness import Peak
-from netcalc.analysis.memory import training_memory, training_step
+from netcalc.analysis.memory import high_bytes, training_memory, training_step
 from netcalc.analysis.setup import setup_of
 from netcalc.graph import Graph
 from netcalc.spec.training import UpdateSpec
@@ -13,19 +13,15 @@ from netcalc.spec.training import UpdateSpec
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a batch takes beside parameters, optimizer and state, in bytes, and what is alive when most is."""
+    """What a batch takes beside parameters, optimizer and state, in bytes, and what is alive when most is.
+
+    `most_bytes` is the same where the compiler makes least of rematerialisation.
+    """
 
     step_bytes: int
     ahead_bytes: int
+    most_bytes: int
     peak: Peak
-
-
-@dataclass(frozen=True, slots=True)
-class _Fixed:
-    """What does not depend on the batch: bytes, and by what share of a total its interval reaches above it."""
-
-    bytes: int
-    spread: float
 
 
 class BatchMemory:
@@ -38,11 +34,14 @@ class BatchMemory:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._known: dict[tuple[str, str, int], _Known] = {}
-        self._fixed: dict[tuple[str, str, str], _Fixed] = {}
+        self._fixed: dict[tuple[str, str, str], int] = {}
 
     def fixed_bytes(self, update: UpdateSpec) -> int:
         """Return the bytes of parameters, the optimizer's values and state."""
-        return self._constant(update).bytes
+        key = (update.optimizer.kind, update.precision, update.remat)
+        if key not in self._fixed:
+            self._compute(update, 1)
+        return self._fixed[key]
 
     def varying_bytes(self, update: UpdateSpec, batch: int) -> int:
         """Return the bytes that depend on the batch, one fetched ahead included."""
@@ -51,8 +50,8 @@ class BatchMemory:
 
     def varying_high_bytes(self, update: UpdateSpec, batch: int) -> int:
         """Return the same where the step's total lies at the upper end of its interval."""
-        total = self.fixed_bytes(update) + self._at(update, batch).step_bytes
-        return self.varying_bytes(update, batch) + round(total * self._constant(update).spread)
+        fixed, known = self.fixed_bytes(update), self._at(update, batch)
+        return high_bytes(self.graph, fixed + known.most_bytes) - fixed + known.ahead_bytes
 
     def needed_bytes(self, update: UpdateSpec, batch: int) -> int:
         """Return all bytes that training takes."""
@@ -61,12 +60,6 @@ class BatchMemory:
     def peak(self, update: UpdateSpec, batch: int) -> Peak:
         """Return where in the step most buffers are alive."""
         return self._at(update, batch).peak
-
-    def _constant(self, update: UpdateSpec) -> _Fixed:
-        key = (update.optimizer.kind, update.precision, update.remat)
-        if key not in self._fixed:
-            self._compute(update, 1)
-        return self._fixed[key]
 
     def _at(self, update: UpdateSpec, batch: int) -> _Known:
         key = (update.precision, update.remat, batch)
@@ -80,7 +73,8 @@ class BatchMemory:
         memory = training_memory(self.graph, setup, step)
         parts, total = memory.parts, memory.total_bytes
         fixed = parts.weights + parts.optimizer + parts.state
-        self._fixed[update.optimizer.kind, update.precision, update.remat] = _Fixed(
-            fixed, memory.high_bytes / total - 1
+        self._fixed[update.optimizer.kind, update.precision, update.remat] = fixed
+        _, most = step.arena_range or (step.peak.arena_bytes, step.peak.arena_bytes)
+        self._known[update.precision, update.remat, batch] = _Known(
+            total - fixed, parts.batch, parts.batch + most, step.peak
         )
-        self._known[update.precision, update.remat, batch] = _Known(total - fixed, parts.batch, step.peak)

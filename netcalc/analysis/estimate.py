@@ -13,11 +13,13 @@ from netcalc.analysis.exact import DoesNotFit, ExactMemory
 from netcalc.analysis.memory import (
     Memory,
     NodeMemory,
+    batch_bytes,
     inference_memory,
     inference_step,
     node_memory,
     training_memory,
     training_step,
+    widened,
 )
 from netcalc.analysis.operations import Operation
 from netcalc.analysis.roofline import (
@@ -59,8 +61,11 @@ class MemoryReport:
     inference: Memory | None
     exact: Annotated[ExactMemory | None, Field(description="the compiler's own figures; null unless asked for")]
     refused: Annotated[DoesNotFit | None, Field(description="the compiler's refusal of a step that is too large")]
+    ahead_bytes: Annotated[int, Field(description="a batch that is fetched while another is computed")]
     usable_bytes: Annotated[int | None, Field(description="what a process can allocate on the device")]
-    fits: Annotated[bool | None, Field(description="whether the training step fits the device")]
+    fits: Annotated[
+        bool | None, Field(description="whether the training step fits the device, with a batch fetched ahead")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,10 @@ def estimate(graph: Graph, demand: Demand, compiled: ExactMemory | DoesNotFit | 
     exact = compiled if isinstance(compiled, ExactMemory) else None
     refused = compiled if isinstance(compiled, DoesNotFit) else None
     has_rule = device is None or device.kind == "gpu"
+    ahead = batch_bytes(graph, setup)
     memory = training_memory(graph, setup, training) if has_rule else None
+    if memory is not None and device is not None and device.name.startswith("AMD"):
+        memory = widened(memory)  # XLA's compiler for AMD was not compared
     report = MemoryReport(
         device=device.key if device else None,
         batch=setup.batch,
@@ -132,7 +140,8 @@ def estimate(graph: Graph, demand: Demand, compiled: ExactMemory | DoesNotFit | 
         exact=exact,
         refused=refused,
         usable_bytes=device.usable_bytes if device else None,
-        fits=False if refused else _fits(memory, exact, device),
+        fits=False if refused else _fits(exact or memory, ahead, device),
+        ahead_bytes=ahead,
     )
     held = node_memory(graph, setup, training.peak.alive) if has_rule else {}
     if device is None:
@@ -161,11 +170,10 @@ def estimate(graph: Graph, demand: Demand, compiled: ExactMemory | DoesNotFit | 
     )
 
 
-def _fits(memory: Memory | None, exact: ExactMemory | None, device: Device | None) -> bool | None:
-    if device is None:
+def _fits(known: Memory | ExactMemory | None, ahead_bytes: int, device: Device | None) -> bool | None:
+    if device is None or known is None:
         return None
-    known = exact or memory
-    return None if known is None else known.total_bytes <= device.usable_bytes
+    return known.total_bytes + ahead_bytes <= device.usable_bytes
 
 
 def _works(operations: Iterable[Operation]) -> tuple[Work, ...]:

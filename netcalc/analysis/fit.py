@@ -41,9 +41,17 @@ _TENSORS: Mapping[str, str] = MappingProxyType(
         "scan": "output",
         "pool": "output",
         "reduce": "output",
-        "kept output": "output",
-        "outputs": "output",
+        "elementwise": "output",
+        "input": "input",
+        "norm input": "input",
         "padded": "padded input",
+        "turned": "input in another layout",
+        "mask": "mask",
+        "sign": "signs of the output",
+        "statistics": "mean and variance",
+        "sums": "sums for the gradient",
+        "dy": "gradient of the output",
+        "product": "products for the gradient",
         "kernel": "weights as computed with",
         "kept": "values kept for backward",
         "index": "index of each window's largest",
@@ -248,10 +256,10 @@ def _largest_tensors(memory: BatchMemory, update: UpdateSpec, batch: int) -> tup
     )
     handed = (Tensor(name, "batch", batch * raw.bytes) for name, raw in setup.inputs.items())
     params = (
-        Tensor(node.name, role, spec.size * setup.params_bytes)
+        Tensor(node.name, name, spec.size * setup.params_bytes)
         for node in graph.nodes.values()
         if node.owner == node.name
-        for role, spec in node.known.params.items()
+        for name, spec in node.known.params.items()
     )
     return tuple(sorted((*alive, *handed, *params), key=lambda tensor: -tensor.bytes)[:LARGEST])
 

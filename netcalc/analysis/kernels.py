@@ -60,15 +60,14 @@ def _product(tape: Tape, place: Place, x: Value, elements: int) -> tuple[Value, 
     """A convolution, matrix product or recurrence: reads its input from memory, and keeps it for its weights."""
     setup, kernel, facts = tape.setup, place.kernel, place.node.known
     macs = setup.batch * kernel.macs
-    weights = sum(spec.size for spec in facts.params.values() if spec.role == "weight")
+    weights = kernel.weights
+    if weights is None:
+        weights = sum(spec.size for spec in facts.params.values() if spec.role == "weight")
     has_bias = any(spec.role == "bias" for spec in facts.params.values())
     is_transposed = kernel.kind == "conv" and not facts.window
     source = _padded(tape, place, tape.stored(x, "input"), x)
     if is_transposed and tape.training and place.trained:
-        # Its weight gradient convolves over the batch: the input is read with batch and channels exchanged.
-        turned = tape.buffer("turned", source.bytes)
-        tape.run("turn", [source], [turned])
-        source = turned
+        source = _turned(tape, source)
     is_copied = is_transposed or setup.compute_bytes != setup.params_bytes
     held = tape.copied_weights(weights) if is_copied else tape.weights(weights)
     z = tape.written(kernel.kind, elements)
@@ -82,7 +81,10 @@ def _product(tape: Tape, place: Place, x: Value, elements: int) -> tuple[Value, 
         if place.trained:
             if has_bias:
                 tape.run("bias gradient", [dz], [])
-            again = source if setup.remat == "none" else _padded(tape, place, tape.recalled(x), x)
+            again = source
+            if setup.remat != "none":
+                again = _padded(tape, place, tape.recalled(x), x)
+                again = _turned(tape, again) if is_transposed else again
             dw = tape.buffer("dw", weights * setup.compute_bytes, "weight_gradient")
             tape.run("weight gradient", [again, dz, *own], [dw], macs=macs)
             tape.update(dw, weights)
@@ -93,6 +95,16 @@ def _product(tape: Tape, place: Place, x: Value, elements: int) -> tuple[Value, 
         return [dx]
 
     return z, backward
+
+
+def _turned(tape: Tape, source: Buffer) -> Buffer:
+    """Return the input of a transposed convolution with batch and channels exchanged.
+
+    Its weight gradient is a convolution over the batch, which reads it so.
+    """
+    turned = tape.buffer("turned", source.bytes, "activation")
+    tape.run("turn", [source], [turned])
+    return turned
 
 
 def _padded(tape: Tape, place: Place, stored: Buffer, x: Value) -> Buffer:

@@ -50,6 +50,9 @@ class TransientParts:
     activation_gradients: int
     weight_copies: Annotated[int, Field(description="parameters in another precision or layout")]
     gaps: Annotated[int, Field(description="between buffers, as XLA lays them out")]
+    recomputed_early: Annotated[
+        int, Field(description="with remat: what the compiler may compute anew before it is needed")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,24 @@ def training_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
         weights=weights,
         optimizer=setup.kept_bytes * trained,
         state=4 * sum(params.state for params in counted),
-        batch=_batch_bytes(graph, setup),
-        spread=SPREAD if _is_measured(graph) else WIDE_SPREAD,
+        batch=batch_bytes(graph, setup),
+        spread=_spread(graph),
     )
+
+
+def widened(memory: Memory) -> Memory:
+    """Return a memory with the interval of what the model was not held to."""
+    total = memory.total_bytes
+    return replace(
+        memory,
+        low_bytes=min(memory.low_bytes, round(total * (1 - WIDE_SPREAD))),
+        high_bytes=max(memory.high_bytes, round(total * (1 + WIDE_SPREAD))),
+    )
+
+
+def high_bytes(graph: Graph, total_bytes: int) -> int:
+    """Return the upper end of the interval around the memory of a training step."""
+    return round(total_bytes * (1 + _spread(graph)))
 
 
 def inference_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
@@ -155,6 +173,7 @@ def comparable_parts(memory: Memory) -> Mapping[str, int]:
         "activation_gradients": transient.activation_gradients,
         "weight_gradients": parts.gradients,
         "weight_copies": transient.weight_copies,
+        "transient_activations": transient.recomputed_early,
         "unattributed": transient.gaps,
     }
 
@@ -173,7 +192,7 @@ def node_memory(graph: Graph, setup: Setup, alive: Sequence[Buffer]) -> Mapping[
     }
 
 
-def _batch_bytes(graph: Graph, setup: Setup) -> int:
+def batch_bytes(graph: Graph, setup: Setup) -> int:
     """Return the bytes of a batch's inputs and of its labels, 32 bits for each position of the output."""
     (first, *_) = setup.outputs
     output = graph.nodes[first].known.output
@@ -205,16 +224,17 @@ def _memory(step: Step, *, weights: int, optimizer: int, state: int, batch: int,
         high_bytes=round((arguments + high) * (1 + spread)),
         parts=parts,
         transient=TransientParts(
-            gradients_of_activations, copies, parts.transient - gradients_of_activations - copies
+            gradients_of_activations,
+            copies,
+            gaps=low - sum(buffer.bytes for buffer in found.alive if buffer.role != "argument"),
+            recomputed_early=found.arena_bytes - low,
         ),
         peak_at=found.operation.node if found.operation else None,
     )
 
 
-def _is_measured(graph: Graph) -> bool:
-    """Tell whether the model was held to networks of this kind."""
-    return not any(
-        kernel.kind == "scan" or (kernel.kind == "window" and kernel.saves == "input")
-        for node in graph.nodes.values()
-        for kernel in node.known.kernels
-    )
+def _spread(graph: Graph) -> float:
+    """Return the half width of the interval: wide for networks of a kind that the model was not held to."""
+    kernels = (kernel for node in graph.nodes.values() for kernel in node.known.kernels)
+    is_new = any(k.kind == "scan" or (k.kind == "window" and k.saves == "input") for k in kernels)
+    return WIDE_SPREAD if is_new else SPREAD

@@ -29,3 +29,6 @@ OPTIMIZERS: Mapping[str, UpdateCost] = MappingProxyType(
     }
 )
 """Every optimizer of the spec language by its name."""
+
+AVERAGE_FLOPS = 3
+"""FLOPs per parameter of a moving average, which keeps one value: d·a, (1 − d)·θ, sum."""

@@ -33,7 +33,7 @@ from netcalc.analysis.estimate import (
 )
 from netcalc.analysis.exact import DoesNotFit, ExactMemory
 from netcalc.analysis.memory import NodeMemory
-from netcalc.analysis.optimizers import OPTIMIZERS
+from netcalc.analysis.optimizers import AVERAGE_FLOPS, OPTIMIZERS
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
 from netcalc.analysis.textbook import TextbookMemory, textbook_memory
 from netcalc.analysis.training import TrainingCost, training_costs
@@ -336,7 +336,8 @@ def _update(update: UpdateSpec | None, trained: int | None) -> Update | None:
     cost = OPTIMIZERS[name]
     if trained is None:
         return Update(name, None, None)
-    return Update(name, cost.flops * trained, cost.slots * trained)
+    averaged = update.ema is not None
+    return Update(name, (cost.flops + AVERAGE_FLOPS * averaged) * trained, (cost.slots + averaged) * trained)
 
 
 def _layer(

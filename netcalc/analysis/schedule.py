@@ -20,10 +20,11 @@ def training_schedule(graph: Graph, setup: Setup) -> tuple[Operation, ...]:
     """Return the operations of one training step of a complete graph."""
     nodes: Mapping[str, Node] = graph.nodes
     keep_output: frozenset[str] = frozenset()
+    exchanged: Mapping[str, str] = {}
     if setup.lean:
         form = lean_form(graph, setup.outputs)
-        nodes, keep_output = form.graph.nodes, form.keep_output
-    walk = _Walk(graph, Tape(setup, training=True), keep_output)
+        nodes, keep_output, exchanged = form.graph.nodes, form.keep_output, form.exchanged
+    walk = _Walk(graph, Tape(setup, training=True), keep_output, exchanged)
     needed = graph.needed_for(setup.outputs)
     order = [nodes[name] for name in nodes if name in needed]
     walk.forward(order)
@@ -50,6 +51,7 @@ class _Walk:
     graph: Graph
     tape: Tape
     keep_output: frozenset[str]
+    exchanged: Mapping[str, str] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
     steps_back: dict[str, list[Backward]] = field(default_factory=dict)
     trained_below: dict[str, bool] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class _Walk:
         return Value((argument,), batch * elements, None if raw.is_prepared else argument)
 
     def _forward(self, node: Node) -> None:
-        self.tape.node = node.name
+        self.tape.node = self.exchanged.get(node.name, node.name)
         below = any(self.trained_below[name] for name in node.inputs)
         trained = self.graph.is_trained(self.graph.nodes[node.name])
         self.trained_below[node.name] = below or trained
@@ -97,7 +99,7 @@ class _Walk:
         self.values[node.name] = current[0]
 
     def _backward(self, node: Node, gradients: dict[str, list[Value]]) -> None:
-        self.tape.node = node.name
+        self.tape.node = self.exchanged.get(node.name, node.name)
         found = gradients.pop(node.name)
         d = found[0] if len(found) == 1 else Value(union(*(g.roots for g in found)), found[0].elements)
         readers = sum(self.trained_below[name] for name in node.inputs)

@@ -98,6 +98,8 @@ def analyze(
     spec has errors; what they leave unknown is shown as unknown. Columns, depth and order are of the table, CSV and
     Markdown: the JSON is always whole.
     """
+    if timeout is not None and not exact:
+        raise CannotRunError("--timeout needs --exact", "it is how long the compiler may take")
     view = _view(format, columns, depth, sort, reverse, top)
     from netcalc.analysis.report import analyze_graph, failed_report
     from netcalc.cli.demand import Asked, demand_of

@@ -86,7 +86,8 @@ class Kernel:
     something of its own such as a mask or the index of a window's largest tap, of `saved_bytes`. A convolution
     or matrix product always keeps its input. A kernel with `statistics`, or with `batch_statistics` over a
     whole batch, takes so many sums of its input before it maps each element, and reads its input again in the
-    backward pass. `writes` is the number of elements it gives where that is not the node's output.
+    backward pass. `writes` is the number of elements it gives where that is not the node's output, `weights`
+    the number of weights it multiplies by where those are not all of the node's.
 
     `macs` counts multiplies of convolutions and matrix products, `padding_macs` how many of them fall on padding;
     `flops` the elementwise work beside them; `transcendentals` how many of those flops are exp, tanh and the like,
@@ -104,6 +105,7 @@ class Kernel:
     statistics: int = 0
     batch_statistics: int = 0
     writes: int | None = None
+    weights: int | None = None
     training_flops: int | None = None
     backward_flops: int | None = None
 

@@ -20,6 +20,9 @@ from netcalc.layers.base import (
 )
 from netcalc.layers.window import Padding, Rounding, Sizes, per_axis, windows
 
+INDEXED_TAPS = 256
+"""Taps of a window that one byte can tell apart."""
+
 
 class _Pool(Layer):
     """A window that slides over the input."""
@@ -54,13 +57,13 @@ class _Pool(Layer):
             "window",
             flops=output.size * taps,
             backward_flops=backward,
-            saves="own" if saved else "nothing",
-            saved_bytes=saved,
+            saves="nothing" if saved == 0 else "own" if saved is not None else "input",
+            saved_bytes=saved or 0,
         )
         return Inferred(output, kernels=(kernel,), window=window)
 
-    def saved_bytes(self, output: TensorType, taps: int) -> int:
-        """Return the bytes a sample that the backward pass reads beside the gradient."""
+    def saved_bytes(self, output: TensorType, taps: int) -> int | None:
+        """Return the bytes a sample that the backward pass reads beside the gradient, None for the input itself."""
         return 0
 
 
@@ -69,9 +72,9 @@ class MaxPool(_Pool):
 
     kind: ClassVar[str] = "max_pool"
 
-    def saved_bytes(self, output: TensorType, taps: int) -> int:
-        """A byte an output: which tap was the largest."""
-        return output.size
+    def saved_bytes(self, output: TensorType, taps: int) -> int | None:
+        """A byte an output: which tap was the largest, as far as a byte tells them apart."""
+        return output.size if taps <= INDEXED_TAPS else None
 
 
 class AvgPool(_Pool):
@@ -102,7 +105,7 @@ class StochasticPool(_Pool):
         facts = super().infer(*inputs)
         return replace(facts, kernels=tuple(replace(kernel, flops=2 * kernel.flops) for kernel in facts.kernels))
 
-    def saved_bytes(self, output: TensorType, taps: int) -> int:
+    def saved_bytes(self, output: TensorType, taps: int) -> int | None:
         """The order of every window and the rank drawn, in 32 bits each."""
         return 4 * (taps + 1) * output.size
 

@@ -76,8 +76,10 @@ class Lstm(Layer):
             transcendentals=5 * steps,
             saves="own",
             saved_bytes=4 * 8 * steps,
+            weights=params["recurrent_kernel"].size,
         )
-        kernels = [Kernel("gemm", macs=steps * 4 * x.channels, writes=4 * steps), recurrence]
+        product = Kernel("gemm", macs=steps * 4 * x.channels, writes=4 * steps, weights=params["kernel"].size)
+        kernels = [product, recurrence]
         if self.bias:
             kernels.append(Kernel("elementwise", flops=4 * steps))
         return Inferred(_output(x, self.units, self.output), params, kernels=tuple(kernels), reach="all")
@@ -127,8 +129,10 @@ class Gru(Layer):
             transcendentals=3 * steps,
             saves="own",
             saved_bytes=4 * 6 * steps,
+            weights=params["recurrent_kernel"].size,
         )
-        kernels = [Kernel("gemm", macs=steps * 3 * x.channels, writes=3 * steps), recurrence]
+        product = Kernel("gemm", macs=steps * 3 * x.channels, writes=3 * steps, weights=params["kernel"].size)
+        kernels = [product, recurrence]
         if self.bias:
             kernels.append(Kernel("elementwise", flops=6 * steps))
         return Inferred(_output(x, self.units, self.output), params, kernels=tuple(kernels), reach="all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 
@@ -89,7 +90,7 @@ def _verdict(memory: MemoryReport) -> str:
     known = memory.exact or memory.training
     if known is None or memory.usable_bytes is None:
         return UNKNOWN
-    free = memory.usable_bytes - known.total_bytes
+    free = memory.usable_bytes - known.total_bytes - memory.ahead_bytes
     usable = format_bytes(memory.usable_bytes)
     return (
         f"fits, {format_bytes(free)} of {usable} free"
@@ -117,11 +118,11 @@ def _times(report: Report) -> list[tuple[str, str]]:
 
 
 def duration(seconds: float) -> str:
-    """Return `12.3 µs`, `1.23 ms`, `4.5 s`, `2.1 min` or `3.4 h`."""
-    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
+    """Return `12.3 µs`, `1.23 ms`, `4.56 s`, `2.10 min` or `3.40 h`: rounded down, as befits a lower bound."""
+    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
-            return f"{seconds / size:,.1f} {unit}"
-    return f"{1e3 * seconds:,.2f} ms" if seconds >= 1e-3 else f"{1e6 * seconds:,.1f} µs"
+            return f"{math.floor(100 * seconds / size) / 100:,.2f} {unit}"
+    return f"{math.floor(1e7 * seconds) / 10:,.1f} µs"
 
 
 def textbook(report: Report) -> list[tuple[str, str]]:

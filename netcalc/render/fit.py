@@ -55,13 +55,21 @@ def fit_csv(fit: Fit) -> str:
     limiting = ("limited_by_node", "limited_by_tensor", "limited_by_bytes")
     writer.writerow(("device", "change", "max_batch", *_FIGURES, *limiting, "note"))
     for device in fit.devices:
-        figures = (getattr(device, name) for name in _FIGURES)
+        figures = (_field(device, name) for name in _FIGURES)
         limit = device.limited_by
         tensor = (None, None, None) if limit is None else (limit.node, limit.tensor, limit.bytes)
         writer.writerow((device.device, None, device.max_batch, *figures, *tensor, device.note))
         blank = (None,) * (len(_FIGURES) + 4)
         writer.writerows((device.device, remedy.change, remedy.max_batch, *blank) for remedy in device.remedies)
     return text.getvalue()
+
+
+def _field(device: DeviceFit, name: str) -> str | int | float | None:
+    """Return a figure as programs read it; nothing is at least anything where no batch is known."""
+    if device.max_batch is None and name == "at_least":
+        return None
+    value: str | int | float | None = getattr(device, name)
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def fit_json(fit: Fit) -> str:

@@ -150,8 +150,8 @@ class UpdateSpec(Fields):
     )
     precision: Precision = Field(
         default="float32",
-        description="float32; mixed: layers compute in bfloat16, parameters and optimizer stay in float32; "
-        "bfloat16: parameters and optimizer too",
+        description="float32; mixed: layers compute in bfloat16, parameters stay in float32; "
+        "bfloat16: parameters too. The optimizer's values are float32 always",
     )
     remat: Remat = Field(
         default="none",

@@ -53,9 +53,16 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    directory: Path, params: Params, current: TrainState, epoch: int, metrics: dict[str, float]
+    directory: Path,
+    params: Params,
+    current: TrainState,
+    epoch: int,
+    metrics: dict[str, float],
+    kernel_order: str = "HWIO",
 ) -> Path:
     """Write a checkpoint of `current` with the `params` to evaluate and return its directory.
+
+    `kernel_order` is the axis order of the kernels in `current`.
 
     Raises CannotRunError, leaving earlier checkpoints as they are, where the disk does not take it.
     """
@@ -70,6 +77,7 @@ def save_checkpoint(
         "format": FORMAT,
         "step": step,
         "epoch": epoch,
+        "kernel_order": kernel_order,  # of what to go on with; what to evaluate is HWIO always
         "metrics": {name: finite(value) for name, value in metrics.items()},
         "files": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in files.items()},
     }
@@ -167,6 +175,7 @@ class _Meta(Fields):
     step: Annotated[int, Field(ge=0)]
     epoch: Annotated[int, Field(ge=0)]
     metrics: dict[str, Any]
+    kernel_order: Literal["HWIO", "OHWI"] = "HWIO"
     files: _Files
 
 

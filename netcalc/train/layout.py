@@ -22,6 +22,11 @@ class KernelLayout:
     graph: Graph
     filters_first: bool
 
+    @property
+    def kernel_order(self) -> str:
+        """The order by its letters, for kernels over two axes."""
+        return "OHWI" if self.filters_first else "HWIO"
+
     def stored(self, params: Params) -> Params:
         """Return parameters in the order they are kept in."""
         return self._turned(params, source=-1, target=0)

@@ -107,7 +107,9 @@ class _Training:
     def _save(self, params: dict[str, dict[str, jax.Array]], record: EpochRecord) -> None:
         directory = self.directory / CHECKPOINTS
         metrics = {"loss": record.test_loss, "accuracy": record.test_accuracy}
-        path = save_checkpoint(directory, params, self.current, record.epoch, metrics)
+        path = save_checkpoint(
+            directory, params, self.current, record.epoch, metrics, self.plan.recipe.layout.kernel_order
+        )
         point(directory, "last", path)
         if self.best is None or record.test_accuracy > self.best.test_accuracy:
             self.best = record

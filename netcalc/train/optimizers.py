@@ -29,10 +29,32 @@ class Optimizer:
 
 def make_updater(spec: UpdateSpec) -> Optimizer:
     """Return the optimizer of an update, gradients clipped and parameters averaged as the spec asks."""
-    optimizer = make_optimizer(spec.optimizer)
+    optimizer = _in_float32(make_optimizer(spec.optimizer))
     if spec.clip is not None:
         optimizer = _clipped(optimizer, spec.clip)
     return optimizer if spec.ema is None else _averaged(optimizer, spec.ema)
+
+
+def _in_float32(optimizer: Optimizer) -> Optimizer:
+    """Let an optimizer compute and keep its values in float32 whatever the parameters are.
+
+    bfloat16 rounds Adam's decay of 0.999 to 1: a second moment would never fall.
+    """
+
+    def widened(tree: Any) -> Any:
+        return jax.tree.map(lambda x: x.astype(jnp.promote_types(x.dtype, jnp.float32)), tree)
+
+    def init(params: Any) -> Any:
+        return optimizer.transform.init(widened(params))
+
+    def update(gradients: Any, state: Any, params: Any) -> tuple[Any, Any]:
+        updates: tuple[Any, Any] = optimizer.transform.update(widened(gradients), state, widened(params))
+        return updates
+
+    def eval_params(optimizer_state: Any, params: Any) -> Any:
+        return optimizer.eval_params(optimizer_state, widened(params))
+
+    return Optimizer(optax.GradientTransformation(init, update), eval_params)
 
 
 def _clipped(optimizer: Optimizer, clip: Clip) -> Optimizer:

@@ -29,7 +29,7 @@ TENSOR = {"shape", "dtype"}
 PARAMS = {"trainable", "frozen", "state"}
 MACS = {"forward", "padding_exact", "training"}
 MEMORY = {"total_bytes", "low_bytes", "high_bytes", "parts", "transient", "peak_at"}
-TRANSIENT = {"activation_gradients", "weight_copies", "gaps"}
+TRANSIENT = {"activation_gradients", "weight_copies", "gaps", "recomputed_early"}
 PARTS = {"weights", "gradients", "optimizer", "state", "batch", "activations", "transient"}
 KEYS = {
     "": {"format", "name", "inputs", "outputs", "batch", "totals", "layers", "diagnostics", "complete"},
@@ -46,8 +46,8 @@ KEYS = {
         "copies_beside_params",
     },
     "totals.memory": {
-        "device", "batch", "optimizer", "precision", "training", "inference", "exact", "refused", "usable_bytes",
-        "fits",
+        "device", "batch", "optimizer", "precision", "training", "inference", "exact", "refused", "ahead_bytes",
+        "usable_bytes", "fits",
     },
     "totals.memory.training": MEMORY,
     "totals.memory.training.parts": PARTS,

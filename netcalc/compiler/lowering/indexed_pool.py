@@ -17,9 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from netcalc.layers.base import WindowAxis
-
-MAX_TAPS = 256
-"""Taps that one byte can tell apart."""
+from netcalc.layers.pool import INDEXED_TAPS
 
 
 class Slide(NamedTuple):
@@ -109,5 +107,5 @@ max_pool_by_index.defvjp(_forward, _backward)
 
 def _taps(slides: tuple[Slide, ...]) -> Iterator[tuple[int, ...]]:
     """Yield the offsets of each tap of the window, in reading order."""
-    assert math.prod(slide.size for slide in slides) <= MAX_TAPS
+    assert math.prod(slide.size for slide in slides) <= INDEXED_TAPS
     yield from itertools.product(*(range(slide.size) for slide in slides))

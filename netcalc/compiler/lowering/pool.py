@@ -12,11 +12,11 @@ from jax import lax
 from numpy.typing import NDArray
 
 from netcalc.compiler.context import Context
-from netcalc.compiler.lowering.indexed_pool import MAX_TAPS, Slide, covering, max_pool_by_index
+from netcalc.compiler.lowering.indexed_pool import Slide, covering, max_pool_by_index
 from netcalc.compiler.lowering.signature import Arrays
 from netcalc.graph import Node
 from netcalc.layers.base import WindowAxis
-from netcalc.layers.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, StochasticPool
+from netcalc.layers.pool import INDEXED_TAPS, AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, StochasticPool
 from netcalc.layers.window import valid_taps
 
 
@@ -26,7 +26,7 @@ def lower_max_pool(
     """The largest value of each window; padding is −∞."""
     (x,) = inputs
     window = node.known.window
-    if ctx.train and ctx.lean and math.prod(axis.size for axis in window) <= MAX_TAPS:
+    if ctx.train and ctx.lean and math.prod(axis.size for axis in window) <= INDEXED_TAPS:
         slides = tuple(Slide(axis.input, axis.size, axis.stride, covering(axis)) for axis in window)
         return max_pool_by_index(x, slides), {}
     return _reduce(x, -jnp.inf, lax.max, window), {}
