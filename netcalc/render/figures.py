@@ -93,7 +93,7 @@ def _verdict(memory: MemoryReport) -> str:
     free = memory.usable_bytes - known.total_bytes - memory.ahead_bytes
     usable = format_bytes(memory.usable_bytes)
     return (
-        f"fits, {format_bytes(free)} of {usable} free"
+        f"fits, {format_bytes(free)} of {usable} free beside a batch fetched ahead"
         if free >= 0
         else (f"does not fit: {format_bytes(-free)} more than the {usable} that are usable")
     )

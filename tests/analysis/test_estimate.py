@@ -152,13 +152,15 @@ def test_what_cannot_be_asked(demand: dict[str, Any], words: str) -> None:
 
 
 def test_a_step_that_does_not_fit() -> None:
-    small = replace(T4, usable_bytes=50_000)
+    small = replace(T4, usable_bytes=60_000)
     fits, not_fits = (asked(DENSE, batch=batch, device=small) for batch in (8, 8000))
     assert [r.totals.memory and r.totals.memory.fits for r in (fits, not_fits)] == [True, False]
     assert "does not fit: " in report_text(not_fits, View())
     total = fits.totals.memory and fits.totals.memory.training and fits.totals.memory.training.total_bytes
-    just = asked(DENSE, batch=8, device=replace(T4, usable_bytes=total or 0)).totals.memory
-    short = asked(DENSE, batch=8, device=replace(T4, usable_bytes=(total or 0) - 1)).totals.memory
+    ahead = fits.totals.memory and fits.totals.memory.ahead_bytes
+    needed = (total or 0) + (ahead or 0)  # a batch is fetched while another is computed
+    just = asked(DENSE, batch=8, device=replace(T4, usable_bytes=needed)).totals.memory
+    short = asked(DENSE, batch=8, device=replace(T4, usable_bytes=needed - 1)).totals.memory
     assert [memory and memory.fits for memory in (just, short)] == [True, False]
 
 

@@ -98,3 +98,22 @@ def test_phases_follow_each_other_and_updates_come_with_gradients() -> None:
     assert sorted(updated) == sorted(products)
     clipped, _ = schedules(graph, UPDATES[1])
     assert [operation.phase for operation in clipped if operation.name == "update"] == ["update"] * len(products)
+
+
+def test_operations_bear_the_name_of_the_layer_that_they_are() -> None:
+    """The lean form lets a ReLU and its max pool change places; what is said of a node is of its own layer."""
+    layers = "[{conv: {filters: 4, kernel: 3}}, {relu: , name: act}, {max_pool: 2, name: pool}, flatten, dense: 2]"
+    graph = build_complete(parse_spec(f"name: n\ninput: [8, 8, 1]\nlayers: {layers}\n"))
+    operations = training_schedule(graph, setup_of(graph, UpdateSpec()))
+    assert {operation.node for operation in operations if operation.name == "pool"} == {"pool"}
+    assert {buffer.node for operation in operations for buffer in operation.writes if buffer.name == "index"} == {
+        "pool"
+    }
+
+
+def test_a_recurrent_layer_multiplies_by_each_of_its_kernels_once() -> None:
+    graph = build_complete(parse_spec("name: n\ninput: [5, 7]\nlayers: [{lstm: 3}, flatten, dense: 2]\n"))
+    operations = training_schedule(graph, setup_of(graph, UpdateSpec()))
+    gradients = [b.bytes for o in operations if o.node == "lstm1" for b in o.writes if b.role == "weight_gradient"]
+    aligned = [-(-4 * size // 128) * 128 for size in (7 * 4 * 3, 3 * 4 * 3)]
+    assert sorted(gradients) == sorted(aligned)

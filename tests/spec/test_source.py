@@ -271,5 +271,5 @@ def test_any_text_gives_a_tree_or_a_diagnostic_with_a_place_inside_it(text):
         assert isinstance(parse_yaml(text, "net.yaml"), YamlDict | YamlList | YamlScalar)
     except SpecError as error:
         found = error.diagnostics
-    assert all(d.code in ("NC002", "NC003", "NC004") for d in found)
+    assert all(d.code in ("NC002", "NC003", "NC004", "NC006") for d in found)
     assert all(1 <= d.span.line <= text.count("\n") + 2 for d in found)

@@ -265,7 +265,7 @@ def test_precision(precision, kept, computed, optimizer):
     exact, start, exact_params, _ = trained(SHORT, *overrides)
     assert {leaf.dtype for leaf in jax.tree.leaves(current.params)} == {jnp.dtype(kept)}
     values = [leaf for leaf in jax.tree.leaves(current.optimizer.inner) if leaf.ndim]
-    assert {leaf.dtype for leaf in values} == {jnp.dtype(kept)}
+    assert {leaf.dtype for leaf in values} == {jnp.dtype("float32")}
     assert {leaf.dtype for leaf in jax.tree.leaves(current.optimizer.average)} == {jnp.dtype("float32")}
     # Statistics, and what is evaluated and saved, are float32 in any case.
     assert {leaf.dtype for leaf in jax.tree.leaves((current.state, params))} == {jnp.dtype("float32")}
@@ -276,6 +276,18 @@ def test_precision(precision, kept, computed, optimizer):
     x = jnp.zeros((2, 8, 8, 1))
     outputs, _ = plan.network.apply(params, current.state, x, train=True, key=jax.random.key(0))
     assert outputs.dtype == jnp.dtype(computed)
+
+
+def test_adams_second_moment_falls_with_parameters_in_bfloat16():
+    """bfloat16 rounds a decay of 0.999 to 1: kept in it, the moment would stay as large as it ever was."""
+    updater = make_updater(UpdateSpec.model_validate({"optimizer": "adam", "precision": "bfloat16"}))
+    params = {"w": jnp.ones(3, "bfloat16")}
+    state = updater.transform.init(params)
+    moments = []
+    for gradient in [10.0] * 10 + [0.0] * 1000:
+        _, state = updater.transform.update({"w": jnp.full(3, gradient, "bfloat16")}, state, params)
+        moments.append(float(optax.tree_utils.tree_get(state, "nu")["w"][0]))
+    assert moments[-1] == pytest.approx(moments[9] * 0.999**1000, rel=1e-3)
 
 
 def test_a_step_changes_the_parameters_in_bfloat16():
