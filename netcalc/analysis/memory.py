@@ -101,6 +101,11 @@ def training_step(graph: Graph, setup: Setup) -> Step:
         upper = max(lower.arena_bytes, min(other.arena_bytes, without))
         middle = replace(lower, arena_bytes=math.isqrt(lower.arena_bytes * upper))
         return Step(in_turn, middle, (lower.arena_bytes, upper))
+    return _least(in_turn)
+
+
+def _least(in_turn: tuple[Operation, ...]) -> Step:
+    """Return the step in the order that needs least: as given, or the list scheduler's."""
     best: Step | None = None
     for operations in (list_schedule(in_turn), in_turn):
         lives = lifetimes(operations)
@@ -114,8 +119,7 @@ def training_step(graph: Graph, setup: Setup) -> Step:
 
 def inference_step(graph: Graph, setup: Setup) -> Step:
     """Return the operations of a forward pass at inference, with their peak."""
-    operations = inference_schedule(graph, setup)
-    return Step(operations, packed(lifetimes(operations)))
+    return _least(inference_schedule(graph, setup))
 
 
 def training_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
