@@ -6,9 +6,11 @@ known batches has to be bounded. While schedule and packing stay the same, the b
 sum of buffers of x · batch + y bytes with x, y ≥ 0. Such a sum never falls, and per sample it never grows. Where at
 most one step lies between two known batches l < h, a batch b between them takes no more than h does, if it stands
 behind the step, or than b/l times what l does, if it stands before it. Intervals that this does not clear are
-divided. Two steps in one interval could still hide a batch that is too large. The nearer the limit is, the smaller
-are the steps that matter and the more of them there are, so known batches may differ by no larger a part of
-themselves than is free of the limit.
+divided. The nearer the limit is, the smaller are the steps that matter and the more of them there are, so known
+batches may differ by no larger a part of themselves than is free of the limit.
+
+Two steps in one interval could still hide a batch that is too large, just below the one that is found: memory that
+falls by a part of itself has to grow by as much again first. So the batches right below it are tried one by one.
 """
 
 from __future__ import annotations
@@ -26,6 +28,14 @@ _STEP = 20
 the memory."""
 
 
+_TRIED_PART = 32
+"""Part of the batch found within which smaller ones are tried: the steps of `configs/` hide at most that."""
+
+_TRIED = 8
+"""As many as are tried at least; from twice as many on they lie evenly apart. Steps grow rarer as the batch grows:
+they are where the constant parts of two sums of buffers make up for their different growth."""
+
+
 def largest_batch(bytes_of: Callable[[int], int], limit_bytes: int, most: int = MOST) -> int:
     """Return the largest batch, at most `most`, such that it and every smaller one takes no more than the limit.
 
@@ -39,9 +49,18 @@ def largest_batch(bytes_of: Callable[[int], int], limit_bytes: int, most: int = 
         above = min(_GROWTH * below, most)
         too_large = _first_above(bytes_of, limit_bytes, below, above)
         if too_large is not None:
-            return too_large - 1
+            return _confirmed(bytes_of, limit_bytes, too_large - 1)
         below = above
     return most
+
+
+def _confirmed(bytes_of: Callable[[int], int], limit: int, found: int) -> int:
+    """Return the batch that was found, or a smaller one where one right below it is too large."""
+    window = max(found // _TRIED_PART, _TRIED)
+    for batch in range(found - 1, max(found - window, 1) - 1, -max(window // _TRIED, 1)):
+        if bytes_of(batch) > limit:
+            found = batch - 1
+    return found
 
 
 def _first_above(bytes_of: Callable[[int], int], limit: int, low: int, high: int) -> int | None:

@@ -63,6 +63,17 @@ def test_a_saw_near_the_limit_is_seen() -> None:
         assert largest_batch(bytes_of, limit, 400) == by_trying(bytes_of, limit, 400)
 
 
+@pytest.mark.parametrize("low", [37, 100, 253, 380])
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_a_rise_that_soon_falls_again_is_seen(low: int, width: int) -> None:
+    # Two steps within a few batches, as where one schedule is worse than its neighbours: a hundredth more.
+    def bytes_of(batch: int) -> int:
+        return 1_000 * batch + (10 * low + 5_000 if low <= batch < low + width else 0)
+
+    for limit in range(bytes_of(low - 1), bytes_of(low), 100):
+        assert largest_batch(bytes_of, limit, 400) == by_trying(bytes_of, limit, 400), limit
+
+
 @pytest.mark.parametrize("most", [1, 2, 3, 100, MOST])
 def test_it_stops_at_the_most(most: int) -> None:
     assert largest_batch(lambda batch: 7 * batch, 7 * MOST, most) == most
