@@ -81,6 +81,14 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Related:
+    """Another place that a finding has to do with, and what is to be said of it."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding: a permanent code, what is wrong with both numbers, where, and the next step."""
 
@@ -91,6 +99,7 @@ class Diagnostic:
     severity: Severity = "error"
     node: str = ""
     context: tuple[str, ...] = ()
+    related: tuple[Related, ...] = ()
 
     def __post_init__(self) -> None:
         """Bound the texts, whatever values of a spec they quote."""

@@ -1,0 +1,74 @@
+"""What a check found: file by file, with what was suppressed and how far each budget is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from netcalc.diagnostics import Diagnostic, Severity, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A finding that a comment in the YAML keeps quiet, with the reason that the comment gives."""
+
+    diagnostic: Diagnostic
+    reason: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """How far a figure stays below, or above, its limit; `value` is None where it is not known.
+
+    `figure` is named as in the spec, `scope` is the glob of nodes that it sums over, empty for the whole network.
+    `shown` and `limit` are written for people, with units.
+    """
+
+    figure: str
+    scope: str
+    value: float | None
+    shown: str
+    limit: str
+    level: Severity
+    met: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in one spec. `totals` are figures that hold whatever the budgets: params, macs; empty where
+    the network could not be built. `unread` says why a file could not be read at all, with a way out behind it.
+    """
+
+    file: str
+    name: str = ""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    suppressed: tuple[Suppressed, ...] = ()
+    budgets: tuple[BudgetUse, ...] = ()
+    totals: Mapping[str, int] = field(default_factory=dict)
+    unread: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a check of several specs found, in their order; `skipped` are YAML files that are no networks."""
+
+    files: tuple[Checked, ...]
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Every finding once: specs that share a file share what is found there."""
+        found = (d for file in self.files for d in file.diagnostics)
+        return tuple({(d.code, d.message, d.span): d for d in reversed(tuple(found))}.values())[::-1]
+
+    @property
+    def unread(self) -> tuple[Checked, ...]:
+        """The files that could not be read."""
+        return tuple(file for file in self.files if file.unread)
+
+    def fails(self, severities: Iterable[Severity]) -> bool:
+        """Tell whether anything of these severities was found."""
+        failing = frozenset(severities)
+        return any(d.severity in failing for file in self.files for d in file.diagnostics)
