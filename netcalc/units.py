@@ -6,13 +6,16 @@ import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 
 COUNT_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 DECIMAL_BYTE_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 BINARY_BYTE_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 BYTE_UNITS = {"": 1, **DECIMAL_BYTE_UNITS, **BINARY_BYTE_UNITS}
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
+SECOND_UNITS = {"s": 1, "ms": 10**-3, "us": 10**-6, "µs": 10**-6, "min": 60, "h": 3600}
+_PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-zµ]*)")
 
 
 def parse_count(value: object) -> int:
@@ -30,6 +33,32 @@ def parse_bytes(value: object) -> int:
     a size that is no whole number of bytes.
     """
     return _parse(value, BYTE_UNITS, "a size such as 80GB (powers of ten) or 80GiB (powers of two)", "whole bytes")
+
+
+def parse_seconds(value: object) -> float:
+    """Return the seconds that `50ms`, `1.5 s`, `2min` or a plain number stands for; raises ValueError."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return float(value)
+    match = _QUANTITY.fullmatch(value) if isinstance(value, str) and len(value) < 40 else None
+    if match is None or match[2] not in SECOND_UNITS:
+        raise ValueError("should be a time such as 50ms, 1.5s or 2min")
+    return float(match[1]) * SECOND_UNITS[match[2]]
+
+
+def parse_percent(text: str) -> Fraction:
+    """Return the share that `2%` or `0.5 %` stands for; raises ValueError."""
+    match = _PERCENT.fullmatch(text) if len(text) < 40 else None
+    if match is None:
+        raise ValueError("should be a share such as 2%")
+    return Fraction(match[1]) / 100
+
+
+def format_seconds(seconds: float) -> str:
+    """Return `12.3 µs`, `1.23 ms`, `4.56 s`, `2.10 min` or `3.40 h`: rounded down, as befits a lower bound."""
+    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{math.floor(100 * seconds / size) / 100:,.2f} {unit}"
+    return f"{math.floor(1e7 * seconds) / 10:,.1f} µs"
 
 
 def format_bytes(size_bytes: int, units: Mapping[str, int] = DECIMAL_BYTE_UNITS) -> str:

@@ -1,43 +1,172 @@
-"""Budgets: limits on totals, and who spends most where one is missed."""
+"""Budgets: figures held to their limits, and who spends most where one is missed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from netcalc.analysis.cost import at_inference, count_params, forward_macs
-from netcalc.diagnostics import Diagnostic
+from netcalc.checks.figures import FIGURES, Amount, FigureKind, UnknownFigureError, device_of
+from netcalc.checks.limits import Limit
+from netcalc.checks.outcome import BudgetUse
+from netcalc.diagnostics import Diagnostic, Related, Severity
 from netcalc.graph import Graph
-from netcalc.spec.budgets import CountBudget
+from netcalc.spec.budgets import Budget, MemoryBudget, ReachBudget, increased
+from netcalc.units import parse_percent
 
 _SHOWN = 3
 
 
-def missed_budgets(graph: Graph) -> Iterator[Diagnostic]:
-    """Yield a Diagnostic for each budget of the spec that the network exceeds. The graph must be complete."""
-    budgets = graph.spec.budgets
-    params = {node.name: count_params(node, node.known).total for node in graph.nodes.values()}
-    macs = {node.name: forward_macs(node.known) for node in at_inference(graph)}
-    yield from _missed(graph, "params", budgets.params, params)
-    yield from _missed(graph, "macs", budgets.macs, macs)
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A network that relative budgets compare with, and what messages call it."""
+
+    graph: Graph
+    name: str
 
 
-def _missed(graph: Graph, name: str, budget: CountBudget | None, costs: Mapping[str, int]) -> Iterator[Diagnostic]:
-    if budget is None:
-        return
-    total = sum(costs.values())
-    if total <= budget.max:
-        return
-    over = total - budget.max
-    most = sorted(costs, key=lambda node: -costs[node])[:_SHOWN]
-    places = [
-        f"{node}: {costs[node]:,} ({costs[node] / total:.1%}), line {graph.nodes[node].spec.span.line}"
-        for node in most
-        if costs[node]
-    ]
-    share = f", {over / budget.max:,.1%}" if budget.max else ""
-    sections = graph.spec.sections
-    span = sections.get(f"budgets.{name}.max") or sections.get(f"budgets.{name}")
-    message = f"`{name}` is {total:,}, over the budget of {budget.max:,} by {over:,}{share}"
-    yield Diagnostic(
-        "NC401", message, span, "make the largest layers smaller, or raise the budget", context=tuple(places)
+BaselineOf = Callable[[Limit], Baseline | None]
+"""Finds the network that a limit compares with, None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """One limit held against a network: what there is to say, and how far the budget is used."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    use: BudgetUse
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A value that a figure may not exceed, or stay under, and how messages put it."""
+
+    value: float
+    shown: str
+    is_least: bool = False
+
+
+def weigh(graph: Graph, limit: Limit, baseline_of: BaselineOf) -> Weighed:
+    """Return how a complete graph stands to a limit. What cannot be told is a finding too, never a silent pass."""
+    kind, budget = FIGURES[limit.figure], limit.budget
+    severity: Severity = "warning" if budget.level == "warn" else "error"
+    try:
+        amount = _scoped(graph, limit, kind.of(graph, budget))
+        baseline = baseline_of(limit) if isinstance(budget, Budget) and budget.max_increase is not None else None
+        before = None if baseline is None else _scoped(baseline.graph, limit, kind.of(baseline.graph, budget), new=False)
+        bounds = _bounds(kind, limit, baseline, before)
+    except UnknownFigureError as error:
+        message = f"`{limit.name}` cannot be held to its budget: {error}"
+        use = BudgetUse(limit.figure, limit.scope, None, "?", "?", severity, None)
+        return Weighed((Diagnostic("NC402", message, limit.place, severity=severity, context=_origin(limit)),), use)
+    found: list[Diagnostic] = []
+    for bound in bounds:
+        if amount.total < bound.value if bound.is_least else amount.total > bound.value:
+            found.append(_missed(graph, limit, kind, severity, amount, bound, before))
+    if isinstance(budget, Budget) and budget.max_increase is not None and baseline is None:
+        message = f"`{limit.name}` may grow by {budget.max_increase}, but there is nothing to compare with"
+        help = "check with `--against REV`, or name a `baseline:` spec in the budgets"
+        found.append(Diagnostic("NC403", message, limit.place, help, "warning", context=_origin(limit)))
+    missed = any(d.code == "NC401" for d in found)
+    shown = " and ".join(bound.shown for bound in bounds)
+    met = None if not bounds else not missed
+    use = BudgetUse(limit.figure, limit.scope, amount.total, kind.shown(amount.total), shown, severity, met)
+    return Weighed(tuple(found), use)
+
+
+def _scoped(graph: Graph, limit: Limit, amount: Amount, *, new: bool = True) -> Amount:
+    """Return what the nodes of the limit's glob sum to; raises UnknownFigureError where it matches none."""
+    if not limit.scope:
+        return amount
+    names = [name for name in graph.nodes if fnmatchcase(name, limit.scope)]
+    if not names and new:
+        raise UnknownFigureError(f"no node is called `{limit.scope}`")
+    found = {name: amount.by_node.get(name, 0) for name in names}
+    return Amount(sum(found.values()), found)
+
+
+def _bounds(kind: FigureKind, limit: Limit, baseline: Baseline | None, before: Amount | None) -> list[_Bound]:
+    budget = limit.budget
+    if isinstance(budget, ReachBudget):
+        return [_Bound(budget.min, kind.shown(budget.min), is_least=True)]
+    bounds: list[_Bound] = []
+    most = getattr(budget, "max", None)
+    if isinstance(most, str):
+        assert isinstance(budget, MemoryBudget)
+        assert budget.device is not None
+        device = device_of(budget.device)
+        value = float(parse_percent(most) * device.memory_bytes)
+        bounds.append(_Bound(value, f"{kind.shown(value)} ({most} of {device.key})"))
+    elif most is not None:
+        bounds.append(_Bound(most, kind.shown(most)))
+    if budget.max_increase is not None and baseline is not None and before is not None:
+        value = float(increased(before.total, budget.max_increase))
+        told = f"{kind.shown(value)} ({kind.shown(before.total)} in {baseline.name} + {budget.max_increase})"
+        bounds.append(_Bound(value, told))
+    return bounds
+
+
+def _missed(
+    graph: Graph,
+    limit: Limit,
+    kind: FigureKind,
+    severity: Severity,
+    amount: Amount,
+    bound: _Bound,
+    before: Amount | None,
+) -> Diagnostic:
+    gap = abs(amount.total - bound.value)
+    share = f", {gap / bound.value:,.1%}" if bound.value else ""
+    side = "under" if bound.is_least else "over"
+    value = kind.shown(amount.total)
+    if value == kind.shown(bound.value):
+        value = f"{value} ({kind.exact(amount.total)})"
+    shown = kind.shown(gap)
+    message = f"`{limit.name}` is {value}, {side} the budget of {bound.shown} by {shown}{share}"
+    related = _grown(graph, kind, amount, before) if before is not None else _largest(graph, kind, amount)
+    context = (*_origin(limit), *(_line(place, limit, graph) for place in related))
+    help = (
+        "widen its layers' view: larger kernels, strides, dilation"
+        if bound.is_least
+        else "make the layers named smaller, or raise the budget"
+        if related
+        else "make the network smaller, or raise the budget"
     )
+    return Diagnostic("NC401", message, limit.place, help, severity, context=context, related=related)
+
+
+def _largest(graph: Graph, kind: FigureKind, amount: Amount) -> tuple[Related, ...]:
+    """Return the nodes that add most to a figure, with what each adds."""
+    most = sorted(amount.by_node, key=lambda name: -amount.by_node[name])[:_SHOWN]
+    return tuple(
+        Related(
+            graph.nodes[name].spec.span,
+            f"{name}: {kind.shown(amount.by_node[name])} ({amount.by_node[name] / amount.total:.1%})",
+        )
+        for name in most
+        if amount.by_node[name]
+    )
+
+
+def _grown(graph: Graph, kind: FigureKind, amount: Amount, before: Amount) -> tuple[Related, ...]:
+    """Return the nodes that grew most, or are new, against a baseline."""
+    growth: Mapping[str, float] = {name: value - before.by_node.get(name, 0) for name, value in amount.by_node.items()}
+    most = sorted(growth, key=lambda name: -growth[name])[:_SHOWN]
+    return tuple(
+        Related(
+            graph.nodes[name].spec.span,
+            f"{name}: +{kind.shown(growth[name])}" + ("" if name in before.by_node else " (new)"),
+        )
+        for name in most
+        if growth[name] > 0
+    )
+
+
+def _line(place: Related, limit: Limit, graph: Graph) -> str:
+    span = place.span
+    where = f"line {span.line}" if span.file == graph.spec.file else f"{span.file}:{span.line}"
+    return f"{place.message}, {where}"
+
+
+def _origin(limit: Limit) -> tuple[str, ...]:
+    return (f"budget of {limit.origin}",) if limit.origin else ()

@@ -105,24 +105,16 @@ def _times(report: Report) -> list[tuple[str, str]]:
         return []
     step, rate = seconds.training_step, seconds.images_per_second
     at_most = "" if rate is None else f", at most {rate:,.0f} images/s"
-    lines = [("training step", f"at least {duration(step)}{at_most} (roofline)")]
+    lines = [("training step", f"at least {format_seconds(step)}{at_most} (roofline)")]
     if step:
         shares = (f"{100 * part / step:.0f} % {limit}" for limit, part in seconds.bound_by.items())
         lines.append(("bound by", ", ".join(shares)))
-    lines.append(("inference", f"at least {duration(seconds.inference_batch)} a batch"))
+    lines.append(("inference", f"at least {format_seconds(seconds.inference_batch)} a batch"))
     if seconds.epoch is not None and seconds.images is not None:
-        lines.append((f"{seconds.images:,} images", f"at least {duration(seconds.epoch)}"))
+        lines.append((f"{seconds.images:,} images", f"at least {format_seconds(seconds.epoch)}"))
     if cost is not None:
         lines.append(("cost of them", f"at least {cost.epoch:,.2f} {cost.currency}"))
     return lines
-
-
-def duration(seconds: float) -> str:
-    """Return `12.3 µs`, `1.23 ms`, `4.56 s`, `2.10 min` or `3.40 h`: rounded down, as befits a lower bound."""
-    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
-        if seconds >= size:
-            return f"{math.floor(100 * seconds / size) / 100:,.2f} {unit}"
-    return f"{math.floor(1e7 * seconds) / 10:,.1f} µs"
 
 
 def textbook(report: Report) -> list[tuple[str, str]]:
