@@ -15,14 +15,14 @@ SUFFIXES = (".yaml", ".yml")
 MAX_BASES = 16
 """How many files may extend each other in a row."""
 
-_ROOT_MARKS = ("netcalc.toml", "pyproject.toml", ".git")
+ROOT_MARKS = ("netcalc.toml", "pyproject.toml", ".git")
 
 
 def find_root(path: Path) -> Path:
     """Return the nearest folder above a spec that holds netcalc.toml, pyproject.toml or .git, else its own."""
     folder = Path(os.path.abspath(path)).parent
     for candidate in (folder, *folder.parents):
-        if any((candidate / mark).exists() for mark in _ROOT_MARKS):
+        if any((candidate / mark).exists() for mark in ROOT_MARKS):
             return candidate
     return folder
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netcalc.checks.rules import redundant_bias
+from netcalc.checks.rules.normalization import redundant_bias
+from netcalc.checks.rules.rule import Subject
 from netcalc.graph import build_complete
 from netcalc.layers.base import TensorType
 from netcalc.layers.recurrent import Gru, Lstm
@@ -52,4 +53,4 @@ def test_gates_are_maps_of_their_own():
 
 def test_batch_norm_does_not_cancel_the_bias_of_a_gate():
     graph = build_complete(parse_spec("input: [4, 3]\nlayers: [{lstm: 2}, batch_norm, {gru: 2}, batch_norm]"))
-    assert list(redundant_bias(graph)) == []
+    assert list(redundant_bias(Subject(graph))) == []

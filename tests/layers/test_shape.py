@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from netcalc.checks.rules import dropped_pixels
+from netcalc.checks.rules.rule import Subject
+from netcalc.checks.rules.windows import dropped_pixels
 from netcalc.graph import build_complete
 from netcalc.layers.base import ShapeError, TensorType
 from netcalc.layers.shape import ChannelShuffle, Crop, Flatten, Pad, Reshape, Slice, Upsample
@@ -124,4 +125,4 @@ def test_values_that_are_refused(layer, fields):
 
 def test_what_a_crop_cuts_is_not_dropped_by_a_stride():
     text = "input: [6, 5, 8]\nlayers: [{crop: [[1, 2], [0, 3]]}, {pad: 2}, {adaptive_avg_pool: [1, 3]}]"
-    assert list(dropped_pixels(build_complete(parse_spec(text)))) == []
+    assert list(dropped_pixels(Subject(build_complete(parse_spec(text))))) == []

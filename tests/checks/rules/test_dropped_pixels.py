@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import Any
 
@@ -154,24 +153,6 @@ def test_the_sides_that_are_advised_fit(fields: dict[str, int]) -> None:
                 assert check([{"conv": fields}], [fitting, fitting, 1]) == [], (side, fitting)
                 advised += 1
     assert advised
-
-
-def test_examples_of_the_manual_are_found_and_what_it_says_instead_is_not() -> None:
-    for code, rule in RULES.items():
-        text = inspect.getdoc(rule)
-        assert text is not None
-        example, instead = text.split("Example:\n")[1].split("Instead:\n")
-        assert code in {d.code for d in check_manual(example)}, code
-        assert code not in {d.code for d in check_manual(instead)}, code
-        assert "Why: " in text
-
-
-def check_manual(lines: str) -> tuple[Diagnostic, ...]:
-    layers = "\n".join(line for line in lines.splitlines() if line.strip().startswith("-"))
-    inputs = [line.strip() for line in lines.splitlines() if line.strip().startswith("input:")] or [
-        "input: [8, 8, 3]"
-    ]
-    return check_graph(build(parse_spec(f"{inputs[0]}\nlayers:\n{layers}\n")))
 
 
 def test_codes_of_rules_are_declared() -> None:

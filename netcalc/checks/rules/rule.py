@@ -1,0 +1,84 @@
+"""What a rule of design is: what it reads, what it finds, and the code it is known by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
+from netcalc.diagnostics import Severity
+from netcalc.graph import Graph, Node
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What rules read: a graph, whole or with nodes whose facts are unknown, and what its user cares about.
+
+    `object_size` is the side in pixels of the objects that the network is to recognise; None where nobody said.
+    What several rules need is computed once.
+    """
+
+    graph: Graph
+    object_size: int | None = None
+
+    @cached_property
+    def known(self) -> tuple[Node, ...]:
+        """The nodes whose facts are known, in topological order."""
+        return tuple(node for node in self.graph.nodes.values() if node.facts is not None)
+
+    @cached_property
+    def by_kind(self) -> Mapping[str, tuple[Node, ...]]:
+        """The nodes whose facts are known, by the type of their layer."""
+        found: dict[str, list[Node]] = {}
+        for node in self.known:
+            found.setdefault(node.kind, []).append(node)
+        return {kind: tuple(nodes) for kind, nodes in found.items()}
+
+    def of_kind(self, *kinds: str) -> Iterator[Node]:
+        """Yield the nodes of these layers whose facts are known."""
+        for kind in kinds:
+            yield from self.by_kind.get(kind, ())
+
+    @cached_property
+    def windowed(self) -> tuple[Node, ...]:
+        """The nodes whose layer slides a window, with known facts."""
+        return tuple(node for node in self.known if node.known.window)
+
+    @cached_property
+    def receptive_fields(self) -> Mapping[str, ReceptiveField]:
+        """What every node sees of the input, as far as it is known."""
+        return receptive_fields(self.graph)
+
+    def source(self, node: Node) -> Node | None:
+        """Return the node that a layer of one input reads; None where that is an input of the network."""
+        return self.graph.nodes.get(node.inputs[0])
+
+    def only_reader(self, node: Node) -> Node | None:
+        """Return the node that alone reads another's tensor; None where there are others, or it is an output."""
+        readers = self.graph.consumers[node.name]
+        return self.graph.nodes[readers[0]] if len(readers) == 1 and node.name not in self.graph.outputs else None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found, the way out, and where: a field of a node, or a section as `train.batch_size`."""
+
+    message: str
+    help: str
+    node: Node | None = None
+    field: str = ""
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of design: its permanent code, its name, how much a finding weighs, and the generator that finds.
+
+    The docstring of the generator is the rule's manual page.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    find: Callable[[Subject], Iterator[Finding]]

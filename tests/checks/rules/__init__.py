@@ -1,0 +1,1 @@
+"""Rules of design, one file a theme beside those that hold for all of them."""
