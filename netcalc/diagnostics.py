@@ -53,6 +53,13 @@ CODES: dict[str, str] = {
     "NC302": "a stride that drops pixels",
     # Budgets.
     "NC401": "a budget is missed",
+    "NC402": "a budget cannot be held against the network",
+    "NC403": "a budget on growth has nothing to compare with",
+    "NC404": "a budget is looser than it was",
+    "NC405": "a suppression is new",
+    "NC406": "a spec with budgets is gone",
+    "NC410": "a suppression keeps nothing quiet",
+    "NC411": "a suppression names no code that can be suppressed",
 }
 """Every code with its meaning. A code is permanent: it is never given another meaning."""
 

@@ -31,7 +31,7 @@ def last_maps(graph: Graph) -> tuple[str, ReceptiveField] | None:
         before = graph.needed_for((output,))
         maps = (
             name
-            for name, node in reversed(graph.nodes.items())
+            for name, node in reversed(tuple(graph.nodes.items()))
             if name in before and name in fields and max(node.known.output.sides, default=1) > 1
         )
         if (last := next(maps, None)) is not None:

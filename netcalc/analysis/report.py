@@ -37,7 +37,7 @@ from netcalc.analysis.optimizers import AVERAGE_FLOPS, OPTIMIZERS
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
 from netcalc.analysis.textbook import TextbookMemory, textbook_memory
 from netcalc.analysis.training import TrainingCost, training_costs
-from netcalc.diagnostics import Diagnostic, Severity
+from netcalc.diagnostics import Diagnostic, Related, Severity
 from netcalc.graph import Graph, Node
 from netcalc.layers.base import Inferred, TensorType
 from netcalc.spec.training import UpdateSpec
@@ -183,6 +183,16 @@ class LayerReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Another place that a finding has to do with, and what is to be said of it."""
+
+    file: str
+    line: int | None
+    column: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiagnosticReport:
     """A finding with its place; lines and columns count from 1, ends are exclusive."""
 
@@ -195,6 +205,9 @@ class DiagnosticReport:
     column: int | None
     end_line: int | None
     end_column: int | None
+    node: str | None
+    context: Annotated[tuple[str, ...], Field(description="facts for people")]
+    related: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,10 +411,16 @@ def _diagnostics(diagnostics: Iterable[Diagnostic]) -> tuple[DiagnosticReport, .
 def diagnostic_report(d: Diagnostic) -> DiagnosticReport:
     """Return a diagnostic as the report's flat record."""
     s = d.span
-    if s is None:
-        return DiagnosticReport(d.code, d.severity, d.message, d.help, None, None, None, None, None)
-    if s.virtual:
-        return DiagnosticReport(d.code, d.severity, d.message, d.help, s.file, None, None, None, None)
+    numbers: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
+    if s is not None and not s.virtual:
+        numbers = s.line, s.column, s.end_line, s.end_column
+    related = tuple(_place(place) for place in d.related)
+    file = None if s is None else s.file
     return DiagnosticReport(
-        d.code, d.severity, d.message, d.help, s.file, s.line, s.column, s.end_line, s.end_column
+        d.code, d.severity, d.message, d.help, file, *numbers, d.node or None, d.context, related
     )
+
+
+def _place(place: Related) -> Place:
+    s = place.span
+    return Place(s.file, None if s.virtual else s.line, None if s.virtual else s.column, place.message)

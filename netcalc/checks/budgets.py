@@ -53,16 +53,19 @@ def weigh(graph: Graph, limit: Limit, baseline_of: BaselineOf) -> Weighed:
     try:
         amount = _scoped(graph, limit, kind.of(graph, budget))
         baseline = baseline_of(limit) if isinstance(budget, Budget) and budget.max_increase is not None else None
-        before = None if baseline is None else _scoped(baseline.graph, limit, kind.of(baseline.graph, budget), new=False)
+        before = (
+            None if baseline is None else _scoped(baseline.graph, limit, kind.of(baseline.graph, budget), new=False)
+        )
         bounds = _bounds(kind, limit, baseline, before)
     except UnknownFigureError as error:
         message = f"`{limit.name}` cannot be held to its budget: {error}"
         use = BudgetUse(limit.figure, limit.scope, None, "?", "?", severity, None)
         return Weighed((Diagnostic("NC402", message, limit.place, severity=severity, context=_origin(limit)),), use)
-    found: list[Diagnostic] = []
-    for bound in bounds:
-        if amount.total < bound.value if bound.is_least else amount.total > bound.value:
-            found.append(_missed(graph, limit, kind, severity, amount, bound, before))
+    found = [
+        _missed(graph, limit, kind, severity, amount, bound, before)
+        for bound in bounds
+        if (amount.total < bound.value if bound.is_least else amount.total > bound.value)
+    ]
     if isinstance(budget, Budget) and budget.max_increase is not None and baseline is None:
         message = f"`{limit.name}` may grow by {budget.max_increase}, but there is nothing to compare with"
         help = "check with `--against REV`, or name a `baseline:` spec in the budgets"
@@ -128,7 +131,7 @@ def _missed(
     help = (
         "widen its layers' view: larger kernels, strides, dilation"
         if bound.is_least
-        else "make the layers named smaller, or raise the budget"
+        else "make the largest layers smaller, or raise the budget"
         if related
         else "make the network smaller, or raise the budget"
     )
@@ -150,7 +153,9 @@ def _largest(graph: Graph, kind: FigureKind, amount: Amount) -> tuple[Related, .
 
 def _grown(graph: Graph, kind: FigureKind, amount: Amount, before: Amount) -> tuple[Related, ...]:
     """Return the nodes that grew most, or are new, against a baseline."""
-    growth: Mapping[str, float] = {name: value - before.by_node.get(name, 0) for name, value in amount.by_node.items()}
+    growth: Mapping[str, float] = {
+        name: value - before.by_node.get(name, 0) for name, value in amount.by_node.items()
+    }
     most = sorted(growth, key=lambda name: -growth[name])[:_SHOWN]
     return tuple(
         Related(

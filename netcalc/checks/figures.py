@@ -53,7 +53,9 @@ class FigureKind:
 
     def exact(self, value: float) -> str:
         """Return a value to the last byte, for where two of them look alike."""
-        return f"{round(value):,} B" if self.unit == "bytes" else f"{value:,.6g} s" if self.unit == "seconds" else ""
+        return (
+            f"{round(value):,} B" if self.unit == "bytes" else f"{value:,.6g} s" if self.unit == "seconds" else ""
+        )
 
 
 def device_of(name: str) -> Device:

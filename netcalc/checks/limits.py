@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ _STRICTNESS = {"off": 0, "warn": 1, "error": 2}
 class Limit:
     """One budget of a figure: on the nodes of a glob, `scope`, or on the network; `place` is where it stands.
 
-    `origin` names a file other than the spec. `baseline` is the path of a spec to compare with.
+    `origin` names a file other than the spec. `baseline` is the absolute path of a spec to compare with.
     """
 
     figure: str
@@ -43,9 +44,11 @@ class Limit:
 
 def spec_limits(spec: NetworkSpec) -> Iterator[Limit]:
     """Yield the limits of the spec's own `budgets:`."""
+    stands = spec.sections.get("budgets.baseline")
+    baseline = _path(spec.budgets.baseline, spec.file if stands is None or stands.virtual else stands.file)
     for scope, figure, budget in spec.budgets.limits():
         path = f"budgets.nodes.{scope}.{figure}" if scope else f"budgets.{figure}"
-        yield Limit(figure, scope, budget, _place(spec, path, budget), "", spec.budgets.baseline)
+        yield Limit(figure, scope, budget, _place(spec, path, budget), "", baseline)
 
 
 def project_limits(project: Project, spec: str) -> Iterator[Limit]:
@@ -55,9 +58,10 @@ def project_limits(project: Project, spec: str) -> Iterator[Limit]:
 
 
 def _table_limits(project: Project, number: int, table: Budgets) -> Iterator[Limit]:
+    baseline = _path(table.baseline, project.file)
     for scope, figure, budget in table.limits():
         path = f"budgets.{number}.nodes.{scope}.{figure}" if scope else f"budgets.{number}.{figure}"
-        yield Limit(figure, scope, budget, project.place(path), project.file, table.baseline)
+        yield Limit(figure, scope, budget, project.place(path), project.file, baseline)
 
 
 def is_looser(new: Limit, old: Limit) -> bool:
@@ -89,6 +93,11 @@ def in_force(old: Iterable[Limit], new: Iterable[Limit]) -> tuple[Limit, ...]:
     kept = tuple(limit for limit, _ in loosened(old, new))
     replaced = {limit.measured for limit in kept}
     return (*kept, *(limit for limit in new if limit.measured not in replaced))
+
+
+def _path(baseline: str | None, file: str) -> str | None:
+    """Return the path of a baseline that a file names."""
+    return None if baseline is None else os.path.realpath(os.path.join(os.path.dirname(file), baseline))
 
 
 def _place(spec: NetworkSpec, path: str, budget: Any) -> Span | None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netcalc.cli.options import RootOption, SetOption
-from netcalc.cli.output import print_cannot_run, print_diagnostics, write_text
-from netcalc.diagnostics import CannotRunError, SpecError
+from netcalc.cli.options import OutputOption, RootOption, SetOption
+from netcalc.cli.output import diagnostics_text, print_cannot_run, print_diagnostics, write_text
+from netcalc.diagnostics import CannotRunError
 
 if TYPE_CHECKING:
-    from netcalc.diagnostics import Diagnostic, Span
+    from netcalc.checks.outcome import Outcome
+    from netcalc.spec.discover import Specs
+    from netcalc.spec.revision import Revision
 
-EXAMPLE = "netcalc check configs/lenet5.yaml"
+EXAMPLE = "netcalc check configs/ --strict"
 
 
 class CheckFormat(StrEnum):
@@ -24,60 +29,209 @@ class CheckFormat(StrEnum):
     full = "full"
     concise = "concise"
     json = "json"
+    github = "github"
+    sarif = "sarif"
+    junit = "junit"
 
 
 def check(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", help="YAML files to check.")],
-    format: Annotated[CheckFormat, typer.Option("--format", "-f", help="How to write findings.")] = (
-        CheckFormat.full
-    ),
+    specs: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="YAML files, folders of them, or quoted globs.")
+    ],
+    format: Annotated[
+        CheckFormat | None,
+        typer.Option("--format", "-f", help="How to write findings: full, or github in a GitHub workflow."),
+    ] = None,
+    output: OutputOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail the check too.")] = False,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE,...", help="Report these rules only: codes, their beginnings, or names."),
+    ] = None,
+    ignore: Annotated[list[str] | None, typer.Option(metavar="CODE,...", help="Do not report these rules.")] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV",
+            help="Hold to the budgets, settings and suppressions of this git revision; tell which are looser now.",
+        ),
+    ] = None,
+    init: Annotated[
+        bool, typer.Option("--init", help="Print budgets at what the networks take now and a tenth more.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Check again whenever a file changes.")] = False,
     set: SetOption = None,
     root: RootOption = None,
 ) -> None:
     """Check specs: schema, shapes, design rules and budgets, without JAX.
 
-    A finding in a file that several specs share is shown once. Exits with 1 if a spec has an error or misses a
-    budget, with 2 if a file cannot be read; what the other files have is shown all the same.
+    A folder stands for the specs in it and below. Settings and budgets for many specs come from netcalc.toml, or
+    `[tool.netcalc]` in pyproject.toml, at their root. A finding in a file that several specs share is shown once.
+    Exits with 1 if a spec has an error or misses a budget, with 2 if a file cannot be read; what the other files
+    have is shown all the same.
     """
-    findings: dict[tuple[str, str, Span | None], Diagnostic] = {}
-    unread: list[CannotRunError] = []
-    for spec in specs:
+    if init:
+        _propose(specs, set or [], root, output)
+        return
+    chosen = format or (CheckFormat.github if os.environ.get("GITHUB_ACTIONS") == "true" else CheckFormat.full)
+
+    def run() -> int:
+        outcome, is_strict = _checked(specs, select or [], ignore or [], against, set or [], root)
+        _write(outcome, chosen, output, is_strict or strict)
+        if outcome.unread:
+            return 2
+        return int(outcome.fails(("error", "warning") if is_strict or strict else ("error",)))
+
+    if watch:
+        from netcalc.cli.watch import watch as watch_files
+
+        watch_files(lambda: _watched(specs), run)
+    if code := run():
+        raise typer.Exit(code)
+
+
+def _checked(
+    paths: list[Path],
+    select: list[str],
+    ignore: list[str],
+    against: str | None,
+    overrides: list[str],
+    root: Path | None,
+) -> tuple[Outcome, bool]:
+    """Return what is found, and whether the project lets warnings fail."""
+    from netcalc.checks.files import Request, gone, project_of
+    from netcalc.checks.many import check_files
+    from netcalc.checks.outcome import Checked, Outcome
+    from netcalc.checks.selection import known_codes
+    from netcalc.spec.discover import find_specs
+
+    found = find_specs(paths)
+    with _revision(against, found.files[0]) as revision:
+        request = Request(
+            tuple(overrides), root, known_codes(_words(select)), known_codes(_words(ignore)), revision
+        )
+        files = check_files(found.files, request)
+        if revision is not None:
+            missing = tuple(gone(_were_there(paths, found, revision), revision))
+            if missing:
+                files = (*files, Checked(revision.rev, diagnostics=missing))
+        judged = found.files[0] if revision is None else revision.path_of(found.files[0])
+        project = None if judged is None else project_of(judged, root if revision is None else None)[0]
+    return Outcome(files, tuple(map(os.fspath, found.skipped))), project is not None and project.settings.strict
+
+
+@contextmanager
+def _revision(rev: str | None, near: Path) -> Iterator[Revision | None]:
+    if rev is None:
+        yield None
+        return
+    from netcalc.spec.revision import at_revision
+
+    with at_revision(rev, near) as revision:
+        yield revision
+
+
+def _were_there(paths: list[Path], found: Specs, revision: Revision) -> Iterator[Path]:
+    """Yield the specs of the folders that the revision has and the working tree does not."""
+    from netcalc.spec.discover import find_specs
+
+    here = {os.path.realpath(path) for path in found.files}
+    for folder in filter(Path.is_dir, paths):
+        mirrored = revision.mirrored(folder)
+        if mirrored is None or not mirrored.is_dir():
+            continue
         try:
-            for diagnostic in _check_one(spec, set or [], root):
-                findings.setdefault((diagnostic.code, diagnostic.message, diagnostic.span), diagnostic)
-        except CannotRunError as error:
-            unread.append(error)
-    found = tuple(findings.values())
+            then = find_specs([mirrored]).files
+        except CannotRunError:  # it had none
+            continue
+        yield from (path for path in then if revision.working(path) not in here)
+
+
+def _words(values: list[str]) -> list[str]:
+    return [word.strip() for value in values for word in value.split(",") if word.strip()]
+
+
+def _watched(paths: list[Path]) -> Iterator[Path]:
+    """Yield every file that the findings may depend on: specs, what they name, project files."""
+    from netcalc.spec.discover import find_specs
+    from netcalc.spec.files import find_root
+
+    try:
+        files = find_specs(paths).files
+    except CannotRunError:
+        return
+    folders = {root for path in files for root in (find_root(path), Path(os.path.abspath(path)).parent)}
+    yield from files
+    for folder in folders:
+        yield from (folder / "netcalc.toml", folder / "pyproject.toml")
+        yield from folder.rglob("*.y*ml")
+
+
+def _write(outcome: Outcome, format: CheckFormat, output: Path | None, strict: bool) -> None:
+    found = outcome.diagnostics
     match format:
         case CheckFormat.full:
-            print_diagnostics(found, stderr=False)
+            if output is None:
+                print_diagnostics(found, stderr=False)
+            else:
+                write_text(diagnostics_text(found), output)
         case CheckFormat.concise:
             from netcalc.render.diagnostics import concise
 
-            write_text("".join(concise(d) + "\n" for d in found), None)
+            write_text("".join(concise(d) + "\n" for d in found), output)
         case CheckFormat.json:
-            from netcalc.analysis.report import diagnostic_report
-            from netcalc.render.data import diagnostics_json
+            from netcalc.render.check import outcome_json
 
-            write_text(diagnostics_json(tuple(map(diagnostic_report, found))), None)
-    for reason in unread:
-        print_cannot_run(reason)
-    if unread:
-        raise typer.Exit(2)
-    failing = ("error", "warning") if strict else ("error",)
-    if any(d.severity in failing for d in found):
-        raise typer.Exit(1)
-    if format is CheckFormat.full and not found:
-        write_text(f"{len(specs)} checked, no findings\n", None)
+            write_text(outcome_json(outcome), output)
+        case CheckFormat.github:
+            from netcalc.render.annotations import github_annotations
+
+            write_text(github_annotations(outcome), output)
+            _append_summary(outcome)
+        case CheckFormat.sarif:
+            from netcalc.render.sarif import sarif
+
+            write_text(sarif(outcome), output)
+        case CheckFormat.junit:
+            from netcalc.render.junit import junit
+
+            write_text(junit(outcome, strict=strict), output)
+    for file in outcome.unread:
+        print_cannot_run(CannotRunError(file.unread, file.help))
+    if format is CheckFormat.full and output is None and not found and not outcome.unread:
+        write_text(f"{len(outcome.files)} checked, no findings\n", None)
 
 
-def _check_one(spec: Path, overrides: list[str], root: Path | None) -> tuple[Diagnostic, ...]:
-    from netcalc.checks.engine import check_graph
-    from netcalc.graph import build
+def _append_summary(outcome: Outcome) -> None:
+    """Append to the summary of the workflow's step, where there is one."""
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        from netcalc.render.job_summary import summary_markdown
+
+        try:
+            with open(path, "a", encoding="utf-8", errors="replace") as stream:
+                stream.write(summary_markdown(outcome))
+        except OSError as error:
+            raise CannotRunError(f"GITHUB_STEP_SUMMARY: {error.strerror or error}") from None
+
+
+def _propose(paths: list[Path], overrides: list[str], root: Path | None, output: Path | None) -> None:
+    """Print budgets: a section for one spec, tables of the project file for several."""
+    from netcalc.checks.propose import budgets_toml, budgets_yaml, propose
+    from netcalc.graph import build_complete
+    from netcalc.spec.discover import find_specs
+    from netcalc.spec.files import find_root
     from netcalc.spec.load import load_spec
+    from netcalc.spec.project import find_project
 
-    try:
-        return check_graph(build(load_spec(spec, overrides, root)))
-    except SpecError as error:
-        return error.diagnostics
+    files = find_specs(paths).files
+    proposals = {path: propose(build_complete(load_spec(path, overrides, root))) for path in files}
+    if len(files) == 1:
+        write_text(budgets_yaml(proposals[files[0]]), output)
+        return
+    tables = []
+    for path, proposal in proposals.items():
+        folder = root or find_root(path)
+        project = find_project(path, root)
+        prefix = "tool.netcalc." if project is not None and project.name == "pyproject.toml" else ""
+        tables.append(budgets_toml(Path(os.path.relpath(path, folder)).as_posix(), proposal, prefix))
+    write_text("\n".join(tables), output)

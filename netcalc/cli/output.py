@@ -74,6 +74,15 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], *, stderr: bool = True)
     write_text(captured.get(), None)
 
 
+def diagnostics_text(diagnostics: Iterable[Diagnostic]) -> str:
+    """Return findings as they are printed, for a file."""
+    from netcalc.render.diagnostics import render_diagnostic, tally
+    from netcalc.spec.load import quotable_lines
+
+    found, lines_of = tuple(diagnostics), cache(quotable_lines)
+    return "".join(f"{render_diagnostic(d, lines_of).plain}\n" for d in found) + f"{tally(found)}\n"
+
+
 def _print_found(out: Console, found: tuple[Diagnostic, ...]) -> None:
     from netcalc.render.diagnostics import render_diagnostic, tally
     from netcalc.spec.load import quotable_lines

@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import asdict
 
-from netcalc.analysis.report import DiagnosticReport, Report
+from netcalc.analysis.report import Report
 from netcalc.render.columns import COLUMNS
 from netcalc.render.view import WHOLE, View, shown_rows
 
@@ -26,9 +25,3 @@ def report_csv(report: Report, view: View = WHOLE) -> str:
     writer.writerow([column.header for column in columns])
     writer.writerows(zip(*(column.fields(rows, report) for column in columns), strict=True))
     return text.getvalue()
-
-
-def diagnostics_json(diagnostics: tuple[DiagnosticReport, ...]) -> str:
-    """Return findings as JSON."""
-    findings = {"format": "netcalc.diagnostics/1", "diagnostics": [asdict(d) for d in diagnostics]}
-    return json.dumps(findings, indent=2, allow_nan=False) + "\n"

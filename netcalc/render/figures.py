@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 
 from netcalc.analysis.estimate import MemoryReport
 from netcalc.analysis.memory import comparable_parts
 from netcalc.analysis.report import NamedTensor, Report
-from netcalc.units import format_bytes, format_shape
+from netcalc.units import format_bytes, format_seconds, format_shape
 
 UNKNOWN = "?"
 

@@ -43,12 +43,21 @@ class Revision:
 
         Renames are not followed.
         """
+        mirrored = self.mirrored(path)
+        return mirrored if mirrored is not None and mirrored.is_file() else None
+
+    def mirrored(self, path: str | os.PathLike[str]) -> Path | None:
+        """Return where a file of the working tree lies, or would lie, in the mirror; None for one outside."""
         parent, name = os.path.split(os.path.abspath(path))
         working = Path(os.path.realpath(parent), name)
-        if not working.is_relative_to(self.top):
-            return None
-        mirrored = self.folder / working.relative_to(self.top)
-        return mirrored if mirrored.is_file() else None
+        return self.folder / working.relative_to(self.top) if working.is_relative_to(self.top) else None
+
+    def working(self, path: str | os.PathLike[str]) -> str:
+        """Return where a file of the mirror lies, or would lie, in the working tree; another path as it is."""
+        inside = Path(path)
+        return os.fspath(
+            self.top / inside.relative_to(self.folder) if inside.is_relative_to(self.folder) else inside
+        )
 
     def displayed(self, text: str) -> str:
         """Return a text in which each path of the mirror is written as git names it, `REV:path/in/repo`."""

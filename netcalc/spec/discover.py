@@ -1,0 +1,68 @@
+"""Which files a command is about: paths, folders and globs, resolved to specs."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from netcalc.diagnostics import CannotRunError
+from netcalc.spec.files import SUFFIXES
+
+_SPEC = re.compile(r"""^(?:["']?(?:layers|extends)["']?\s*:|\{)""", re.MULTILINE)
+_READ = 4 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Specs:
+    """Specs in order, each once, and YAML files that were met and are no networks."""
+
+    files: tuple[Path, ...]
+    skipped: tuple[Path, ...]
+
+
+def find_specs(paths: Iterable[Path]) -> Specs:
+    """Return the specs that paths stand for.
+
+    A file stands for itself. A folder stands for the YAML files in it and below, but those in hidden folders and
+    those that describe no network: files of blocks, of data, of other tools. So does a glob, in which `**` stands
+    for any folders. Symbolic links to folders are not followed. Raises CannotRunError for a glob or a folder that
+    holds no spec; a file that does not exist is left to the reader.
+    """
+    found: dict[Path, None] = {}
+    skipped: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            candidates = list(_below(path))
+        elif glob.has_magic(os.fspath(path)) and not path.exists():
+            matches = (Path(name) for name in sorted(glob.glob(os.fspath(path), recursive=True)))
+            candidates = [match for match in matches if match.suffix in SUFFIXES and match.is_file()]
+        else:
+            found[path] = None
+            continue
+        specs = [candidate for candidate in candidates if _is_spec(candidate)]
+        if not specs:
+            raise CannotRunError(f"{path}: no spec there", "specs are .yaml or .yml files with `layers:`")
+        found |= dict.fromkeys(specs)
+        skipped |= dict.fromkeys(candidate for candidate in candidates if candidate not in found)
+    return Specs(tuple(found), tuple(path for path in skipped if path not in found))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.endswith(SUFFIXES) and not name.startswith("."):
+                yield Path(parent, name)
+
+
+def _is_spec(path: Path) -> bool:
+    """Tell whether a YAML file has `layers:` or `extends:` at top level; one that cannot be read may be a spec."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return _SPEC.search(stream.read(_READ)) is not None
+    except OSError:
+        return True
