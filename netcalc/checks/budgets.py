@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -103,7 +104,8 @@ def _bounds(kind: FigureKind, limit: Limit, baseline: Baseline | None, before: A
     elif most is not None:
         bounds.append(_Bound(most, kind.shown(most)))
     if budget.max_increase is not None and baseline is not None and before is not None:
-        value = float(increased(before.total, budget.max_increase))
+        allowed = increased(before.total, budget.max_increase)
+        value = float(allowed) if kind.unit == "seconds" else math.floor(allowed)
         told = f"{kind.shown(value)} ({kind.shown(before.total)} in {baseline.name} + {budget.max_increase})"
         bounds.append(_Bound(value, told))
     return bounds

@@ -150,7 +150,7 @@ class Budgets(NodeBudgets):
     def limits(self) -> Iterator[tuple[str, str, Any]]:
         """Return every limit on a figure, its scope (a glob of nodes, empty for all) and its figure."""
         for name, value in self.items():
-            if name not in ("nodes", "baseline"):
+            if isinstance(value, Budget | ReachBudget):
                 yield "", name, value
         for scope, budgets in (self.nodes or {}).items():
             for name, value in budgets.items():

@@ -37,7 +37,9 @@ def test_depth_is_what_networks_are_named_after(name: str, depth: int) -> None:
 
 
 # Araujo, Norris & Sim 2019, but for ResNet-50, whose stride stands in the 3×3 convolution here: 427 for 483.
-@pytest.mark.parametrize(("name", "side"), [("alexnet_2012", 195), ("vgg16", 212), ("resnet50", 427), ("lenet5", 16)])
+@pytest.mark.parametrize(
+    ("name", "side"), [("alexnet_2012", 195), ("vgg16", 212), ("resnet50", 427), ("lenet5", 16)]
+)
 def test_the_receptive_field_of_the_last_maps(name: str, side: int) -> None:
     found = last_maps(load(name))
     assert found is not None

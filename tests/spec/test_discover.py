@@ -1,0 +1,64 @@
+"""Which files paths, folders and globs stand for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from netcalc.diagnostics import CannotRunError
+from netcalc.spec.discover import find_specs
+
+SPEC = "input: [3]\nlayers: [relu]\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    files = {
+        "b.yaml": SPEC, "a.yml": SPEC, "sub/c.yaml": "extends: ../b.yaml\n", "sub/blocks.yaml": "blocks: {}\n",
+        "workflow.yaml": "on: push\njobs:\n  layers: no\n", ".hidden/d.yaml": SPEC, ".e.yaml": SPEC,
+        "text.txt": SPEC, "flow.yaml": '{"input": [3], "layers": ["relu"]}\n', "quoted.yaml": '"layers": [relu]\n',
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(*paths: str) -> list[str]:
+    return [path.as_posix() for path in find_specs(map(Path, paths)).files]
+
+
+def test_a_folder(folder: Path) -> None:
+    assert names(".") == ["a.yml", "b.yaml", "flow.yaml", "quoted.yaml", "sub/c.yaml"]
+    skipped = {path.as_posix() for path in find_specs([Path()]).skipped}
+    assert skipped == {"workflow.yaml", "sub/blocks.yaml"}
+
+
+def test_a_file_stands_for_itself_whatever_it_holds(folder: Path) -> None:
+    assert names("sub/blocks.yaml", "text.txt", "missing.yaml") == ["sub/blocks.yaml", "text.txt", "missing.yaml"]
+
+
+def test_each_once_in_the_order_of_arguments(folder: Path) -> None:
+    assert names("sub", "b.yaml", "b.yaml", "sub/c.yaml") == ["sub/c.yaml", "b.yaml"]
+
+
+def test_globs(folder: Path) -> None:
+    assert names("*.yaml") == ["b.yaml", "flow.yaml", "quoted.yaml"]
+    assert names("**/*.y*ml") == ["a.yml", "b.yaml", "flow.yaml", "quoted.yaml", "sub/c.yaml"]
+    (folder / "odd[1].yaml").write_text(SPEC)
+    assert names("odd[1].yaml") == ["odd[1].yaml"]
+
+
+@pytest.mark.parametrize("path", ["none/*.yaml", ".hidden/none", "sub/bl*.yaml"])
+def test_no_spec_there(folder: Path, path: str) -> None:
+    (folder / ".hidden" / "none").mkdir()
+    with pytest.raises(CannotRunError, match="no spec there"):
+        names(path)
+
+
+def test_links_to_folders_are_not_followed(folder: Path) -> None:
+    os.symlink(folder, folder / "sub" / "loop")
+    assert len(names(".")) == 5
