@@ -60,8 +60,11 @@ class Outcome:
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Every finding once: specs that share a file share what is found there."""
-        found = (d for file in self.files for d in file.diagnostics)
-        return tuple({(d.code, d.message, d.span): d for d in reversed(tuple(found))}.values())[::-1]
+        found: dict[tuple[str, str, Span | None], Diagnostic] = {}
+        for file in self.files:
+            for d in file.diagnostics:
+                found.setdefault((d.code, d.message, d.span), d)
+        return tuple(found.values())
 
     @property
     def unread(self) -> tuple[Checked, ...]:

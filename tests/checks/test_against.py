@@ -60,8 +60,8 @@ def test_a_lifted_budget_stays_in_force_and_is_told(here: Cli, repository: Path)
     commit(repository, net=NET + f"budgets: {{params: {PARAMS}}}\n")
     write(repository, net=NET.replace("dense: 10", "dense: 20") + "budgets: {params: 10k}\n")
     assert [line for line in against(here, repository) if "NC301" not in line] == [
-        "net.yaml:6:19: warning[NC404]: the budget of `params` is looser; the one of HEAD stays in force (who agreed to "
-        "it can merge the change; the check will hold the new budget from then on)",
+        "net.yaml:6:19: warning[NC404]: the budget of `params` is looser; the one of HEAD stays in force (who "
+        "agreed to it can merge the change; the check will hold the new budget from then on)",
         f"net.yaml:6:10: error[NC401]: `params` is {PARAMS + 90:,}, over the budget of {PARAMS:,} by 90, "
         f"{90 / PARAMS:.1%} (make the largest layers smaller, or raise the budget)",
     ]

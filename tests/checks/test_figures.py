@@ -117,5 +117,5 @@ def test_memory_and_time_are_those_of_the_estimate() -> None:
 @pytest.mark.parametrize("device", ["h1000", "v5e"])
 def test_a_device_without_a_rule_or_a_name_is_told(device: str) -> None:
     budget = MemoryBudget.model_validate({"device": device, "max": "1GB"})
-    with pytest.raises(UnknownFigureError, match="unknown device|no rule"):
+    with pytest.raises(UnknownFigureError, match=r"unknown device|no rule"):
         FIGURES["memory"].of(load("lenet5"), budget)

@@ -65,7 +65,8 @@ def test_lines(tmp_path: Path, path: str, line: int) -> None:
 
 
 def test_the_table_of_pyproject(tmp_path: Path) -> None:
-    text = "[project]\nname = 'x'\n\n[tool.netcalc.check]\nstrict = true\n\n[[tool.netcalc.budgets]]\nfiles=['*']\nparams=1\n"
+    text = "[project]\nname = 'x'\n\n[tool.netcalc.check]\nstrict = true\n\n"
+    text += "[[tool.netcalc.budgets]]\nfiles=['*']\nparams=1\n"
     project = load_project(write(tmp_path, text, "pyproject.toml"))
     assert project.settings.strict
     place = project.place("budgets.0.params")
