@@ -12,8 +12,10 @@ from netcalc.analysis.device_files import known_devices
 from netcalc.analysis.devices import Device, find_device
 from netcalc.analysis.report import Report, analyze_graph
 from netcalc.checks.engine import check_graph
-from netcalc.diagnostics import Diagnostic
-from netcalc.graph import Graph, build, build_complete
+from netcalc.checks.files import Request, check_file
+from netcalc.checks.selection import Selection, known_codes
+from netcalc.diagnostics import CannotRunError, Diagnostic
+from netcalc.graph import Graph, build_complete
 from netcalc.spec.load import load_spec
 from netcalc.spec.training import Precision, Remat
 
@@ -71,12 +73,22 @@ def analyze(
     return analyze_graph(graph, demand=demand)
 
 
-def check(source: Source) -> tuple[Diagnostic, ...]:
-    """Return what rules and budgets find in a network; an empty tuple means clean.
+def check(source: Source, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
+    """Return what `netcalc check` finds in a network; an empty tuple means clean.
 
-    Layers that do not fit are among the findings; a spec that makes no graph raises SpecError.
+    Of a path that is everything that the command tells: errors of the spec, layers that do not fit, rules, budgets of
+    the spec and of the project file around it, less what comments suppress. A graph stands for itself: its rules and
+    its own budgets. `select` and `ignore` are codes, their beginnings, or rules' names, as the options take them.
+
+    Raises CannotRunError for a file that cannot be read, and for a word that is no code.
     """
-    return check_graph(source if isinstance(source, Graph) else build(load_spec(source)))
+    chosen, ignored = known_codes(select), known_codes(ignore)
+    if isinstance(source, Graph):
+        return Selection(chosen, ignored).applied(check_graph(source))
+    checked = check_file(Path(source), Request(select=chosen, ignore=ignored))
+    if checked.unread:
+        raise CannotRunError(checked.unread, checked.help)
+    return checked.diagnostics
 
 
 def compile(graph: Graph) -> Network:

@@ -160,14 +160,27 @@ def test_a_layer_that_does_not_fit_raises_with_every_diagnostic(misfit: Path) ->
     assert [d.code for d in netcalc.check(misfit)] == ["NC102"]
 
 
-def test_a_spec_that_makes_no_graph_raises_from_all(tmp_path: Path) -> None:
+def test_a_spec_that_makes_no_graph_raises_with_every_diagnostic(tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text("input: [8, 8, 3]\nlayers: [rleu, {dense: {}}, {dropout: 2}]\n")
-    for use in (netcalc.load, netcalc.analyze, netcalc.check):
+    for use in (netcalc.load, netcalc.analyze):
         with pytest.raises(netcalc.SpecError) as caught:
             use(path)
         assert {d.code for d in caught.value.diagnostics} == {"NC011", "NC012", "NC013"}
         assert len(str(caught.value).splitlines()) == 3
+    # For `check` they are findings like the others.
+    assert netcalc.check(path) == caught.value.diagnostics
+
+
+def test_check_of_a_path_is_what_the_command_tells(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text("input: [8, 8, 1]\nlayers: [{conv: {filters: 8, kernel: 3}}, batch_norm]\n")
+    (tmp_path / "netcalc.toml").write_text("[[budgets]]\nfiles = ['*']\nparams = 3\n")
+    assert [d.code for d in netcalc.check(path)] == ["NC301", "NC401"]
+    assert [d.code for d in netcalc.check(path, ignore=["redundant-bias"])] == ["NC401"]
+    assert [d.code for d in netcalc.check(netcalc.load(path))] == ["NC301"]
+    with pytest.raises(netcalc.CannotRunError, match="no rule is called"):
+        netcalc.check(path, select=["NC999"])
 
 
 def test_a_missing_file_cannot_run(tmp_path: Path) -> None:

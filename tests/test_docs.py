@@ -63,12 +63,12 @@ def test_networks_in_the_documentation_are_specs(name: str, block: str) -> None:
     assert parse_spec(text, "docs.yaml").nodes
 
 
-REPORTS = (ROOT / "docs/reports.md").read_text(encoding="utf-8")
+REPORTS, CHECK = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("reports.md", "check.md"))
 SHOWN = [
     (command, output)
-    for page in ((ROOT / "README.md").read_text(encoding="utf-8"), REPORTS)
+    for page in ((ROOT / "README.md").read_text(encoding="utf-8"), REPORTS, CHECK)
     for command, output in re.findall(
-        r"```console\n\$ netcalc (analyze configs/[^\n]*)\n(.*?)```", page, flags=re.DOTALL
+        r"```console\n\$ netcalc ((?:analyze|check) configs/[^\n]*)\n(.*?)```", page, flags=re.DOTALL
     )
 ]
 
