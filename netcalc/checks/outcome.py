@@ -22,7 +22,8 @@ class BudgetUse:
     """How far a figure stays below, or above, its limit; `value` is None where it is not known.
 
     `figure` is named as in the spec, `scope` is the glob of nodes that it sums over, empty for the whole network.
-    `shown` and `limit` are written for people, with units.
+    `shown` and `limit` are written for people, with units. `used` is the value as a share of the limit, None where
+    one of them is not known or zero.
     """
 
     figure: str
@@ -32,6 +33,7 @@ class BudgetUse:
     limit: str
     level: Severity
     met: bool | None
+    used: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

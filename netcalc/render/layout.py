@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
+_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#&$"})
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], *, gap: int) -> list[str]:
