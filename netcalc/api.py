@@ -76,9 +76,10 @@ def analyze(
 def check(source: Source, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
     """Return what `netcalc check` finds in a network; an empty tuple means clean.
 
-    Of a path that is everything that the command tells: errors of the spec, layers that do not fit, rules, budgets of
-    the spec and of the project file around it, less what comments suppress. A graph stands for itself: its rules and
-    its own budgets. `select` and `ignore` are codes, their beginnings, or rules' names, as the options take them.
+    Of a path that is everything that the command tells: errors of the spec, layers that do not fit, rules, budgets
+    of the spec and of the project file around it, less what comments suppress. A graph stands for itself: its rules
+    and its own budgets. `select` and `ignore` are codes, their beginnings, or names of rules, as the options take
+    them.
 
     Raises CannotRunError for a file that cannot be read, and for a word that is no code.
     """

@@ -74,7 +74,17 @@ def weigh(graph: Graph, limit: Limit, baseline_of: BaselineOf) -> Weighed:
     missed = any(d.code == "NC401" for d in found)
     shown = " and ".join(bound.shown for bound in bounds)
     met = None if not bounds else not missed
-    use = BudgetUse(limit.figure, limit.scope, amount.total, kind.shown(amount.total), shown, severity, met)
+    shares = [amount.total / bound.value for bound in bounds if bound.value]
+    use = BudgetUse(
+        limit.figure,
+        limit.scope,
+        amount.total,
+        kind.shown(amount.total),
+        shown or "growth",
+        severity,
+        met,
+        max(shares, default=None),
+    )
     return Weighed(tuple(found), use)
 
 

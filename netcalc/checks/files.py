@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from netcalc.analysis.cost import at_inference, count_params, forward_macs
@@ -59,11 +59,16 @@ def project_of(path: Path, root: Path | None) -> tuple[Project, tuple[Diagnostic
     found = find_project(path, root)
     if found is None:
         return Project(), ()
-    return _loaded(found)
+    try:
+        state = found.stat()
+    except OSError:
+        return Project(), ()
+    return _loaded(found, (state.st_mtime_ns, state.st_size, state.st_ino))
 
 
-@cache
-def _loaded(path: Path) -> tuple[Project, tuple[Diagnostic, ...]]:
+@lru_cache(maxsize=64)
+def _loaded(path: Path, state: tuple[int, ...]) -> tuple[Project, tuple[Diagnostic, ...]]:
+    """Return what a file holds; it is read again once its state, as the disk tells it, is another."""
     try:
         project = load_project(path)
         known_codes((*project.settings.select, *project.settings.ignore, *project.settings.levels))

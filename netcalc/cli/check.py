@@ -17,6 +17,7 @@ from netcalc.diagnostics import CannotRunError
 
 if TYPE_CHECKING:
     from netcalc.checks.outcome import Outcome
+    from netcalc.render.checkout import Checkout
     from netcalc.spec.discover import Specs
     from netcalc.spec.revision import Revision
 
@@ -186,16 +187,19 @@ def _write(outcome: Outcome, format: CheckFormat, output: Path | None, strict: b
         case CheckFormat.github:
             from netcalc.render.annotations import github_annotations
 
-            write_text(github_annotations(outcome), output)
+            write_text(github_annotations(outcome, _checkout()), output)
             _append_summary(outcome)
         case CheckFormat.sarif:
+            from netcalc import __version__
+            from netcalc.render.findings import rule_pages
             from netcalc.render.sarif import sarif
 
-            write_text(sarif(outcome), output)
+            write_text(sarif(outcome, rule_pages(), _checkout(), version=__version__), output)
         case CheckFormat.junit:
+            from netcalc.render.findings import rule_pages
             from netcalc.render.junit import junit
 
-            write_text(junit(outcome, strict=strict), output)
+            write_text(junit(outcome, rule_pages(), _checkout(), strict=strict), output)
     for file in outcome.unread:
         print_cannot_run(CannotRunError(file.unread, file.help))
     if format is CheckFormat.full and output is None and not found and not outcome.unread:
@@ -209,9 +213,23 @@ def _append_summary(outcome: Outcome) -> None:
 
         try:
             with open(path, "a", encoding="utf-8", errors="replace") as stream:
-                stream.write(summary_markdown(outcome))
+                stream.write(summary_markdown(outcome, _checkout(), _source()))
         except OSError as error:
             raise CannotRunError(f"GITHUB_STEP_SUMMARY: {error.strerror or error}") from None
+
+
+def _checkout() -> Checkout:
+    """Return where the specs lie: below the workspace of a workflow, else below the folder that netcalc runs in."""
+    from netcalc.render.checkout import Checkout
+
+    top = os.environ.get("GITHUB_WORKSPACE")
+    return Checkout(os.path.realpath(os.curdir), "" if not top else os.path.realpath(top))
+
+
+def _source() -> str:
+    """Return the address under which the workflow's commit can be read, empty where it is not known."""
+    server, repository, commit = (os.environ.get(f"GITHUB_{x}", "") for x in ("SERVER_URL", "REPOSITORY", "SHA"))
+    return f"{server}/{repository}/blob/{commit}" if server and repository and commit else ""
 
 
 def _propose(paths: list[Path], overrides: list[str], root: Path | None, output: Path | None) -> None:

@@ -35,6 +35,7 @@ def _file(file: Checked) -> dict[str, Any]:
                 "nodes": use.scope or None,
                 "value": use.value,
                 "limit": use.limit,
+                "used": use.used,
                 "met": use.met,
             }
             for use in file.budgets

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from netcalc.checks.outcome import Outcome
+from netcalc.checks.rules import RULES
 from netcalc.diagnostics import Diagnostic, Severity, Span
 from netcalc.render.checkout import Checkout
 from netcalc.render.printable import printable
@@ -23,6 +25,15 @@ class RulePage(NamedTuple):
     line: str
     page: str
     severity: Severity = "warning"
+
+
+def rule_pages() -> dict[str, RulePage]:
+    """Return the page of every design rule by its code."""
+    pages = {}
+    for code, rule in RULES.items():
+        page = inspect.getdoc(rule.find) or rule.name
+        pages[code] = RulePage(rule.name, page.partition("\n")[0], page, rule.severity)
+    return pages
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,6 @@ ONLY = ("NC301", "NC302", "NC4")
 def check(folder: Path, text: str = NET, project: str = "", **asked: tuple[str, ...]) -> Checked:
     (folder / "netcalc.toml").write_text(project)
     (folder / "net.yaml").write_text(text)
-    from netcalc.checks.files import _loaded
-
-    _loaded.cache_clear()
     return check_file(folder / "net.yaml", Request(**{"select": ONLY, **asked}))
 
 
@@ -44,7 +41,7 @@ def test_everything(tmp_path: Path) -> None:
     assert codes(found) == ALL
     assert found.totals == {"params": 80 + 16 + 90, "macs": 36 * 9 * 8 + 80}
     (use,) = found.budgets
-    assert (use.figure, use.value, use.limit, use.met) == ("params", 186, "100", False)
+    assert (use.figure, use.value, use.limit, use.met, use.used) == ("params", 186, "100", False, 1.86)
 
 
 @pytest.mark.parametrize(
