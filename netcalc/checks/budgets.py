@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from netcalc.checks.figures import FIGURES, Amount, FigureKind, UnknownFigureError, device_of
+from netcalc.checks.figures import FIGURES, Amount, FigureKind, Figures, UnknownFigureError, device_of
 from netcalc.checks.limits import Limit
 from netcalc.checks.outcome import BudgetUse
 from netcalc.diagnostics import Diagnostic, Related, Severity
@@ -22,7 +22,7 @@ _SHOWN = 3
 class Baseline:
     """A network that relative budgets compare with, and what messages call it."""
 
-    graph: Graph
+    figures: Figures
     name: str
 
 
@@ -47,16 +47,17 @@ class _Bound:
     is_least: bool = False
 
 
-def weigh(graph: Graph, limit: Limit, baseline_of: BaselineOf) -> Weighed:
-    """Return how a complete graph stands to a limit. What cannot be told is a finding too, never a silent pass."""
-    kind, budget = FIGURES[limit.figure], limit.budget
+def weigh(figures: Figures, limit: Limit, baseline_of: BaselineOf) -> Weighed:
+    """Return how a network stands to a limit. What cannot be told is a finding too, never a silent pass."""
+    graph, kind, budget = figures.graph, FIGURES[limit.figure], limit.budget
     severity: Severity = "warning" if budget.level == "warn" else "error"
     try:
-        amount = _scoped(graph, limit, kind.of(graph, budget))
+        amount = _scoped(graph, limit, figures.of(limit.figure, budget))
         baseline = baseline_of(limit) if isinstance(budget, Budget) and budget.max_increase is not None else None
-        before = (
-            None if baseline is None else _scoped(baseline.graph, limit, kind.of(baseline.graph, budget), new=False)
-        )
+        before = None
+        if baseline is not None:
+            then = baseline.figures
+            before = _scoped(then.graph, limit, then.of(limit.figure, budget), new=False)
         bounds = _bounds(kind, limit, baseline, before)
     except UnknownFigureError as error:
         message = f"`{limit.name}` cannot be held to its budget: {error}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netcalc.checks.budgets import Baseline, BaselineOf, weigh
+from netcalc.checks.figures import Figures
 from netcalc.checks.limits import Limit, spec_limits
 from netcalc.checks.outcome import BudgetUse
 from netcalc.checks.ruled import ruled
@@ -39,6 +40,7 @@ def find(
     found = [*graph.diagnostics, *ruled(Subject(graph, object_size))]
     if not graph.complete:
         return Found(tuple(found), ())
-    weighed = [weigh(graph, limit, baseline_of) for limit in limits if limit.budget.level != "off"]
+    figures = Figures(graph)
+    weighed = [weigh(figures, limit, baseline_of) for limit in limits if limit.budget.level != "off"]
     found += (d for one in weighed for d in one.diagnostics)
     return Found(tuple(found), tuple(one.use for one in weighed))

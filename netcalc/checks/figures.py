@@ -17,7 +17,7 @@ from netcalc.analysis.file_size import model_file_bytes
 from netcalc.analysis.training import training_costs
 from netcalc.diagnostics import CannotRunError
 from netcalc.graph import Graph
-from netcalc.spec.budgets import Budget, MemoryBudget, TimeBudget
+from netcalc.spec.budgets import Budget, MemoryBudget, ReachBudget, TimeBudget, measured
 from netcalc.units import format_bytes, format_seconds
 
 _NONE: Mapping[str, float] = MappingProxyType({})
@@ -147,6 +147,27 @@ def _estimated(graph: Graph, budget: MemoryBudget | TimeBudget) -> Estimate:
     except ValueError as error:
         raise UnknownFigureError(str(error)) from None
     return estimate(graph, demand)
+
+
+class Figures:
+    """The figures of one complete graph, each computed once however many budgets limit it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._known: dict[tuple[object, ...], Amount | UnknownFigureError] = {}
+
+    def of(self, figure: str, budget: Budget | ReachBudget) -> Amount:
+        """Return a figure as a budget measures it; raises UnknownFigureError."""
+        key = (figure, *measured(budget))
+        if key not in self._known:
+            try:
+                self._known[key] = FIGURES[figure].of(self.graph, budget)
+            except UnknownFigureError as error:
+                self._known[key] = error
+        found = self._known[key]
+        if isinstance(found, UnknownFigureError):
+            raise UnknownFigureError(str(found))
+        return found
 
 
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(

@@ -11,7 +11,7 @@ from pathlib import Path
 from netcalc.analysis.cost import at_inference, count_params, forward_macs
 from netcalc.checks.budgets import Baseline
 from netcalc.checks.engine import find
-from netcalc.checks.figures import UnknownFigureError
+from netcalc.checks.figures import Figures, UnknownFigureError
 from netcalc.checks.limits import Limit, in_force, loosened, project_limits, spec_limits
 from netcalc.checks.outcome import Checked
 from netcalc.checks.quieted import idle, known_before, quieted
@@ -168,7 +168,7 @@ class _File:
     def _baseline(self, limit: Limit, old: Graph | None) -> Baseline | None:
         if limit.baseline is None:
             complete = old is not None and old.complete
-            return Baseline(old, self.revision.rev) if old and complete and self.revision else None
+            return Baseline(Figures(old), self.revision.rev) if old and complete and self.revision else None
         if not Path(limit.baseline).is_relative_to(SpecFiles(self.file, self.request.root).root):
             raise UnknownFigureError("its baseline lies outside the root of the spec")
         then = Path(limit.baseline) if self.revision is None else self.revision.path_of(limit.baseline)
@@ -177,7 +177,7 @@ class _File:
             raise UnknownFigureError(
                 f"its baseline {os.path.relpath(limit.baseline)} cannot be read without errors"
             )
-        return Baseline(graph, os.path.relpath(limit.baseline))
+        return Baseline(Figures(graph), os.path.relpath(limit.baseline))
 
     def _suppressions(self, file: str) -> tuple[Suppression, ...]:
         """Return the suppressions of a file that count: against a revision, those that it had as well."""

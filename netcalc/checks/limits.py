@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netcalc.diagnostics import Span
-from netcalc.spec.budgets import Budget, Budgets, ReachBudget
+from netcalc.spec.budgets import Budget, Budgets, ReachBudget, measured
 from netcalc.spec.network import NetworkSpec
 from netcalc.spec.project import Project
 from netcalc.units import parse_percent
@@ -33,8 +33,7 @@ class Limit:
     @property
     def measured(self) -> tuple[object, ...]:
         """What tells which figure is limited: limits that agree in it are of the same quantity."""
-        fields = self.budget.model_dump(exclude={"max", "min", "max_increase", "level"})
-        return self.figure, self.scope, *sorted(fields.items(), key=lambda item: item[0])
+        return self.figure, self.scope, *measured(self.budget)
 
     @property
     def name(self) -> str:

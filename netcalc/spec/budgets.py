@@ -16,6 +16,9 @@ from netcalc.units import parse_bytes, parse_count, parse_percent, parse_seconds
 Level = Literal["error", "warn", "off"]
 During = Literal["training", "inference"]
 
+MAX_GLOBS = 200
+"""Globs of nodes in one set of budgets: each is held against every node."""
+
 _QUANTITY = WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]})
 
 Count = Annotated[int, BeforeValidator(parse_count), _QUANTITY]
@@ -140,7 +143,7 @@ class Budgets(NodeBudgets):
     file_size: SizeBudget | None = Field(
         default=None, description="the model's file: parameters and state in float32"
     )
-    nodes: Mapping[str, NodeBudgets] | None = Field(
+    nodes: Annotated[Mapping[str, NodeBudgets], Field(max_length=MAX_GLOBS)] | None = Field(
         default=None, description="limits on the nodes of a glob, such as `stage4.*`"
     )
     baseline: str | None = Field(
@@ -155,6 +158,12 @@ class Budgets(NodeBudgets):
         for scope, budgets in (self.nodes or {}).items():
             for name, value in budgets.items():
                 yield scope, name, value
+
+
+def measured(budget: Budget | ReachBudget) -> tuple[object, ...]:
+    """Return what tells how a budget's figure is measured: its fields but for the limits."""
+    fields = budget.model_dump(exclude={"max", "min", "max_increase", "level"})
+    return tuple(sorted(fields.items()))
 
 
 def increased(old: float, by: str) -> Fraction:

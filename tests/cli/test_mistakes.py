@@ -163,8 +163,10 @@ def test_a_file_of_blocks_is_checked_where_it_is_imported(here: Cli, tmp_path: P
 
 
 def test_a_directory_in_place_of_a_file(here: Cli, good: Path) -> None:
-    for command in ("analyze", "check", "train"):
+    for command in ("analyze", "train"):
         assert_said(here(command, good.parent), 2, f"error: {good.parent}: Is a directory")
+    (good.parent / "empty").mkdir()
+    assert_said(here("check", good.parent / "empty"), 2, f"error: {good.parent}/empty: no spec there")
 
 
 def test_links_in_a_circle(cli: Cli, tmp_path: Path) -> None:
@@ -196,7 +198,7 @@ def test_output_that_cannot_be_written(here: Cli, good: Path, target: str, forma
         (["analyze", "good.yaml", "--depth", "0"], "--depth"),
         (["analyze", "good.yaml", "--top", "0"], "--top"),
         (["analyze", "good.yaml", "--top", "some"], "--top"),
-        (["analyze"], "SPEC"),
+        (["analyze"], "PATH"),
         (["analyze", "good.yaml", "good.yaml"], "good.yaml"),
         (["check"], "SPEC"),
         (["check", "good.yaml", "-f", "table"], "table"),

@@ -376,7 +376,7 @@ def interrupted_where_everything_is_caught(*args):
         pass
     raise ImportError("disguised")
 
-load.load_spec = interrupted_where_everything_is_caught
+load.load_spec = load.parse_spec = interrupted_where_everything_is_caught
 sys.argv = ["netcalc", "{command}", "configs/lenet5.yaml"]
 app.main()
 """

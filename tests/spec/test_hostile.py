@@ -9,7 +9,10 @@ LOAD = """
 import json, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
 from netcalc.analysis.report import analyze_graph
+from pathlib import Path
+
 from netcalc.checks.engine import check_graph
+from netcalc.checks.files import Request, check_file
 from netcalc.diagnostics import SpecError
 from netcalc.graph import build
 from netcalc.spec.load import load_spec
@@ -17,6 +20,7 @@ try:
     graph = build(load_spec(sys.argv[1]))
     json.dumps(analyze_graph(graph).to_dict())
     check_graph(graph)
+    check_file(Path(sys.argv[1]), Request())
     print(" ".join(d.code for d in graph.diagnostics) or "loaded")
 except SpecError as error:
     print(" ".join(d.code for d in error.diagnostics))
@@ -183,3 +187,24 @@ def test_a_long_chain_of_imports_is_refused(tmp_path):
     for index in range(600):
         (tmp_path / f"i{index}.yaml").write_text(f"imports: [i{index + 1}.yaml]\n")
     assert outcome(tmp_path, "imports: [i0.yaml]\ninput: [4]\nlayers: [relu]\n") == "NC005"
+
+
+GLOBS = ", ".join(f"'{'*a' * (i % 40)}{i}': {{params: 1, macs: 1}}" for i in range(200))
+
+
+@pytest.mark.parametrize(
+    ("rest", "codes"),
+    [
+        (f"budgets: {{nodes: {{{GLOBS}}}}}", "loaded"),
+        (f"budgets: {{nodes: {{{', '.join(f'a{i}: {{params: 1}}' for i in range(2_000))}}}}}", "NC011"),
+        ("budgets: {params: " + "9" * 9_000 + "}", "NC011"),
+        ("budgets: {params: {max_increase: " + "9" * 9_000 + "%}}", "NC011"),
+        ("budgets: {memory: {device: t4, batch: 2147483648, max: 1}, time: {device: t4, max: 1h}}", "loaded"),
+        ("budgets: {baseline: /etc/passwd, params: {max_increase: 1%}}", "loaded"),
+        (("# netcalc: ignore[" + "NC301," * 2_000 + "]\n") * 50, "loaded"),
+    ],
+    ids=["globs", "too many globs", "digits", "percent", "batch", "baseline", "suppressions"],
+)
+def test_budgets_and_suppressions(tmp_path, rest, codes):
+    wide = "\n".join("  - {conv: {filters: 3, kernel: 1}}" for _ in range(1_000))
+    assert outcome(tmp_path, small(wide, rest=rest)) == codes
