@@ -66,6 +66,11 @@ class Outcome:
         return tuple({(d.code, d.message, d.span): d for d in reversed(tuple(found))}.values())[::-1]
 
     @property
+    def suppressed(self) -> tuple[Suppressed, ...]:
+        """Every finding that a comment keeps quiet, once, in order."""
+        return tuple(dict.fromkeys(one for file in self.files for one in file.suppressed))
+
+    @property
     def unread(self) -> tuple[Checked, ...]:
         """The files that could not be read."""
         return tuple(file for file in self.files if file.unread)
