@@ -69,6 +69,11 @@ class Outcome:
         return tuple(found.values())
 
     @property
+    def suppressed(self) -> tuple[Suppressed, ...]:
+        """Every finding that a comment keeps quiet, once, in order."""
+        return tuple(dict.fromkeys(one for file in self.files for one in file.suppressed))
+
+    @property
     def unread(self) -> tuple[Checked, ...]:
         """The files that could not be read."""
         return tuple(file for file in self.files if file.unread)

@@ -41,8 +41,7 @@ def summary_markdown(outcome: Outcome, checkout: Checkout = HERE, source: str = 
     items = (*(_unread(file, places) for file in outcome.unread), *(_finding(one, places) for one in found))
     if items:
         parts.append(_fitting(map("\n".join, items)))
-    suppressed = [one for file in outcome.files for one in file.suppressed]
-    if suppressed:
+    if suppressed := outcome.suppressed:
         lines = _fitting(_suppressed(one, places) for one in suppressed)
         folded = f"<details><summary>{plural(len(suppressed), 'suppressed finding')}</summary>"
         parts.append([folded, "", *lines, "", "</details>"])

@@ -14,9 +14,16 @@ from netcalc.render.checkout import HERE, Checkout
 from netcalc.render.findings import Located, RulePage, counted, notes
 from netcalc.render.printable import printable
 
-SPEC, SHAPES, TRAINING, DESIGN, BUDGETS = "spec", "shapes", "training", "design", "budgets"
-_CASES = {"NC1": SHAPES, "NC2": TRAINING, "NC3": DESIGN, "NC4": BUDGETS}
-"""The test that a finding belongs to, by the first figure of its code, where no rule or budget has its own."""
+SPEC, SHAPES, TRAINING, BUDGETS = "spec", "shapes", "training", "budgets"
+_CASES = {
+    "NC1": SHAPES,
+    "NC2": TRAINING,
+    "NC3": "design",
+    "NC405": "suppressions",
+    "NC41": "suppressions",
+    "NC4": BUDGETS,
+}
+"""The test that a finding belongs to, by how its code begins, where no rule or budget has its own."""
 
 
 @dataclass(slots=True)
@@ -94,7 +101,8 @@ def _cases(file: Checked, rules: Mapping[str, RulePage]) -> Iterator[_Case]:
 
 def _case_of(d: Diagnostic, cases: dict[str, _Case]) -> _Case:
     """Return the test that a finding belongs to, which is made where there is none yet."""
-    name = d.code if d.code in cases else _CASES.get(d.code[:3], SPEC)
+    group = next((name for start, name in _CASES.items() if d.code.startswith(start)), SPEC)
+    name = d.code if d.code in cases else group
     return cases.setdefault(name, _Case(name))
 
 

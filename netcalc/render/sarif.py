@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from netcalc.checks.outcome import Checked, Outcome
+from netcalc.checks.outcome import Checked, Outcome, Suppressed
 from netcalc.diagnostics import CODES, Severity, Span
 from netcalc.render.checkout import HERE, Checkout, percent_encoded
 from netcalc.render.findings import Located, RulePage, located, notes
@@ -39,11 +39,7 @@ def sarif(
     """
     codes = list(CODES)
     findings = [(finding, None) for finding in located(outcome)]
-    quiet = [
-        (Located(one.diagnostic, file.file), _suppression(one.reason, one.span, checkout))
-        for file in outcome.files
-        for one in file.suppressed
-    ]
+    quiet = [(Located(one.diagnostic, one.span.file), _suppression(one, checkout)) for one in outcome.suppressed]
     seen: Counter[str] = Counter()
     results = [_result(finding, codes, seen, checkout, why) for finding, why in (*findings, *quiet)]
     driver: Json = {"name": "netcalc", "rules": [_rule(code, (rules or {}).get(code)) for code in codes]}
@@ -114,9 +110,9 @@ def _result(
     return result
 
 
-def _suppression(reason: str, span: Span, checkout: Checkout) -> Json:
-    where: Json = {"kind": "inSource", "location": {"physicalLocation": _place(span, checkout)}}
-    return where | ({"justification": printable(reason)} if reason else {})
+def _suppression(one: Suppressed, checkout: Checkout) -> Json:
+    where: Json = {"kind": "inSource", "location": {"physicalLocation": _place(one.span, checkout)}}
+    return where | ({"justification": printable(one.reason)} if one.reason else {})
 
 
 def _notification(file: Checked, checkout: Checkout) -> Json:

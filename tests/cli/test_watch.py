@@ -6,14 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from netcalc.cli.watch import POLL_SECONDS, watch
 from netcalc.diagnostics import CannotRunError, Diagnostic, SpecError
-from tests.conftest import ROOT, command_env
+from tests.conftest import ROOT, command, command_env
 
 Event = Callable[[], object]
 
@@ -177,29 +178,62 @@ def test_a_terminal_is_cleared(
     assert capsys.readouterr().out == ""
 
 
-SCRIPT = """
-import signal, sys
-from pathlib import Path
-from netcalc.cli.app import _interrupted
-from netcalc.cli.watch import watch
-signal.signal(signal.SIGINT, _interrupted)
-file = Path(sys.argv[1])
-watch(lambda: [file], lambda: print(file.read_text(), flush=True))
-"""
+class Watched:
+    """A `netcalc check --watch` whose output can be waited for."""
+
+    def __init__(self, *words: object) -> None:
+        self.process = subprocess.Popen(
+            command("check", *words, "--watch", "--format", "concise"),
+            cwd=ROOT, env=command_env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        # What is waited for may never be printed.
+        self.limit = threading.Timer(60, self.process.kill)
+        self.limit.start()
+
+    def until(self, told: str) -> list[str]:
+        """Return the lines up to one that begins so."""
+        assert self.process.stdout is not None
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line.rstrip())
+            if line.startswith(told):
+                return lines
+        raise AssertionError(f"ended without {told!r}: {lines}")
+
+    def end(self) -> None:
+        self.limit.cancel()
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
-def test_a_process_sees_a_change_and_ends_with_130(file: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(file)], cwd=ROOT, env=command_env(), stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "a\n"
-        file.write_text("changed")
-        assert process.stdout.readline() == "changed\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 130
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    (tmp_path / "netcalc.toml").touch()
+    (tmp_path / "blocks.yaml").write_text("blocks:\n  head: {layers: [flatten, {dense: 10}]}\n")
+    (tmp_path / "net.yaml").write_text("imports: [blocks.yaml]\ninput: [8, 8, 1]\nlayers: [head]\n")
+    process = Watched(tmp_path / "net.yaml")
+    yield process
+    process.end()
+
+
+def test_the_command_sees_changes_of_a_spec_its_imports_and_its_project(watched: Watched, tmp_path: Path) -> None:
+    assert len(watched.until("watching ")) == 1
+    spec = tmp_path / "net.yaml"
+    spec.write_text(spec.read_text() + "budgets: {params: 600}\n")
+    assert "NC401" in watched.until("watching ")[1]
+    (tmp_path / "blocks.yaml").write_text("blocks:\n  head: {layers: [flatten, {dense: 9}]}\n")
+    assert len(watched.until("watching ")) == 2  # what changed, and that it is watched
+    (tmp_path / "netcalc.toml").write_text("[[budgets]]\nfiles = ['*']\nmacs = 10\n")
+    assert "`macs` is 576" in watched.until("watching ")[1]
+    spec.write_text("input: [")
+    assert "NC002" in watched.until("watching ")[1]
+    spec.unlink()
+    assert "no such file" in watched.until("watching ")[1]
+
+
+def test_an_interrupt_ends_it_with_130(watched: Watched) -> None:
+    watched.until("watching ")
+    watched.process.send_signal(signal.SIGINT)
+    assert watched.process.wait(timeout=10) == 130

@@ -59,7 +59,7 @@ ABSENT = Checked("nets/absent.yaml", unread="nets/absent.yaml: no such file", he
 MIXED = Outcome((SMALL, WIDE, CLEAN, ABSENT), skipped=("ci.yml",))
 
 HOSTILE = (
-    "::error::x\r\n::stop-commands::t ##[error]y %0A%25 ]]> <script>alert('&')</script> a|b `c` "
+    "::error::x\r\n::stop-commands::t ##[error]y %0A%25 ]]> <script>alert('&')</script> a|b,l=m `c\x1b` "
     "``d`` [e](http://f) {0} \x1b[31m\x00\x08\u202e\u2066\ufffe\udcff ~~g~~ $h$ \n# i\n</details>\n| j | k |"
 )
 _BAD = Diagnostic(

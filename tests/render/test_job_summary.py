@@ -11,7 +11,7 @@ from netcalc.checks.outcome import Checked, Outcome
 from netcalc.diagnostics import Span
 from netcalc.render.checkout import Checkout
 from netcalc.render.job_summary import summary_markdown
-from tests.render.outcomes import ABSENT, BIAS, CLEAN, EVIL, HOSTILE, KERNEL, MIXED, OVER, SMALL, WIDE, many
+from tests.render.outcomes import ABSENT, BIAS, CLEAN, EVIL, HOSTILE, KERNEL, MIXED, OVER, SMALL, WIDE, many, span
 
 RENDER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -86,6 +86,10 @@ def test_what_is_suppressed_is_folded() -> None:
     assert "<details>" not in summary_markdown(Outcome((SMALL,)))
 
 
+def test_what_specs_share_is_told_once() -> None:
+    assert summary_markdown(Outcome((WIDE, replace(WIDE, file="b.yaml")))).count("as published") == 1
+
+
 def test_places_are_links_where_the_source_is_known() -> None:
     found = replace(KERNEL, span=Span("a b (c).yaml", 9, 1, 9, 2))
     outcome = Outcome((Checked("a b (c).yaml", "n", (found,)), Checked("/elsewhere/x.yaml")))
@@ -120,6 +124,7 @@ def test_hostile_text_is_text() -> None:
         == html.count("</li>")
         == sum(line.lstrip().startswith("- ") for line in rest.split("\n"))
     )
+    assert "http://" not in markdown
     visible = re.sub(r"<[^>]+>", "", html)
     plain = HOSTILE.split("`")[0].replace("\r\n", "\ufffd\ufffd")
     assert plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in visible
@@ -136,9 +141,13 @@ def test_it_stays_below_what_github_takes() -> None:
 
 
 def test_every_part_is_cut() -> None:
-    files = tuple(replace(f, file=f"{'x' * 200}{n}", name="é" * 400) for n in range(3_000) for f in (WIDE, ABSENT))
+    quiet = WIDE.suppressed[0]
+    wide = [replace(WIDE, suppressed=(replace(quiet, span=span("nets/wide.yaml", n)),)) for n in range(1, 3_001)]
+    files = tuple(
+        replace(file, file=f"{'x' * 200}{n}", name="é" * 400) for n, file in enumerate((*wide, *[ABSENT] * 3_000))
+    )
     markdown = summary_markdown(Outcome(files))
     assert len(markdown.encode()) < 2**20
     assert markdown.count("more, see the log") == 4
     assert markdown.endswith("\n</details>\n")
-    assert OVER.message.split("`")[2] in summary_markdown(Outcome(files[:2]))
+    assert OVER.message.split("`")[2] in summary_markdown(Outcome(files[:1]))

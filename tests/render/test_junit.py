@@ -128,10 +128,11 @@ def test_two_limits_of_one_figure_are_one_test() -> None:
 
 
 def test_a_finding_without_a_test_of_its_own_gets_one() -> None:
-    found = (replace(OVER, code="NC406", message="a spec with budgets is gone"), replace(BIAS, code="NC399"))
+    gone = replace(OVER, code="NC406", message="a spec with budgets is gone")
+    found = (gone, replace(BIAS, code="NC399"), replace(BIAS, code="NC410"), replace(BIAS, code="NC405"))
     checked = replace(CLEAN, diagnostics=found)
     failed = verdicts(Outcome((checked,)), strict=True)
-    assert {name for name, verdict in failed.items() if verdict} == {"budgets", "design"}
+    assert {name for name, verdict in failed.items() if verdict} == {"budgets", "design", "suppressions"}
 
 
 def test_what_could_not_be_looked_at_is_skipped() -> None:

@@ -121,6 +121,10 @@ def test_what_a_comment_keeps_quiet_is_suppressed_with_its_reason() -> None:
     assert "justification" not in read(Outcome((without,)))["results"][1]["suppressions"][0]
 
 
+def test_what_specs_share_is_told_once() -> None:
+    assert len(read(Outcome((WIDE, replace(WIDE, file="b.yaml"))))["results"]) == 2
+
+
 def test_a_file_that_is_not_read_is_a_notification() -> None:
     (invocation,) = read(Outcome((ABSENT, SMALL)))["invocations"]
     assert invocation["executionSuccessful"] is False
