@@ -30,8 +30,8 @@ _RENUMBERED = 4
 
 _OWN_NAME_AND_LAYER, _OWN_NAME_AND_KIND, _OWN_NAME = 10, 9, 6
 _NUMBER_AND_LAYER, _NUMBER_IN_GROUP_AND_KIND, _NUMBER_AND_KIND = 8, 6, 3
-"""Names such as `conv4`, that a layer gets from its place, say less than those that a person gave, and least outside
-a group, where every layer before it counts."""
+"""Names such as `conv4`, that a layer gets from its place, say less than those that a person gave, and least
+outside a group, where every layer before it counts."""
 
 MAX_CANDIDATES = 400_000
 """Pairs that are weighed, beside those that have one name."""
