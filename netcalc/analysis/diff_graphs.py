@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
+from math import isfinite, isnan
 from typing import Any, Literal, get_args
 
 from netcalc.analysis.alignment import Alignment, Pair, align
@@ -244,10 +245,19 @@ def _setting(graph: Graph, outputs: list[str]) -> dict[str, Any]:
         "name": spec.name,
         "inputs": {item.name: {"shape": list(item.type.shape), "dtype": item.type.dtype} for item in spec.inputs},
         "outputs": heads,
-        "params": dict(spec.params),
+        "params": {name: _as_json(value) for name, value in spec.params.items()},
         "train": None if spec.train is None else spec.train.model_dump(mode="json"),
         "budgets": spec.budgets.model_dump(mode="json", exclude_none=True),
     }
+
+
+def _as_json(value: Any) -> Any:
+    """Return the value of a parameter; what JSON has no number for is written as in YAML."""
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return ".nan" if isnan(value) else ".inf" if value > 0 else "-.inf"
+    return value
 
 
 def _outputs(side: _Analysed) -> list[Output]:

@@ -26,5 +26,5 @@ def value_changes(before: Any, after: Any, path: str = "") -> Iterator[ValueChan
     if isinstance(before, dict) and isinstance(after, dict) and (not before.keys().isdisjoint(after) or not path):
         for key in {**before, **after}:
             yield from value_changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
-    elif before != after:
+    elif before != after or isinstance(before, bool) != isinstance(after, bool):  # to Python, 1 is true
         yield ValueChange(path, before, after)

@@ -42,9 +42,7 @@ class DiffFormat(StrEnum):
 
 def diff(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="YAML file that describes a network.")],
-    other: Annotated[
-        Path | None, typer.Argument(metavar="[OTHER]", help="The network to go to from there.")
-    ] = None,
+    other: Annotated[Path | None, typer.Argument(metavar="OTHER", help="The network to go to from there.")] = None,
     against: Annotated[
         str | None,
         typer.Option(metavar="REVISION", help="Compare SPEC with what it is in a git revision, such as main."),
@@ -75,9 +73,9 @@ def diff(
     """Print what differs between two networks: layers, settings, parameters, MACs, memory and, with a device, time.
 
     From SPEC to OTHER; with --against from a git revision of SPEC to the file as it is; with --set alone from SPEC
-    to what the values make of it. Nodes are recognised by what they are as well as by their names, so that one more
-    layer is one difference. Exits with 0 whether or not there are differences, unless --exit-code is given, and with
-    1 if a spec has errors.
+    to what the values make of it. Nodes are recognised by what they are as well as by their names, so that one
+    layer more is one difference. Exits with 0 whether or not there are differences, unless --exit-code is given,
+    and with 1 if a spec has errors.
     """
     if all and format is not DiffFormat.table:
         raise CannotRunError(f"--all does not go with --format {format}", "the JSON always has every node")

@@ -52,7 +52,7 @@ def diff_markdown(diff: Diff) -> str:
     if not diff.differs:
         return f"{lines[0]}\n"
     totals = [(row.label, row.before, row.after, row.change, row.percent) for row in total_rows(diff)]
-    lines += ["", *_table(_COLUMNS, ":----", totals), "", escape(_files(diff)) + "  ", escape(conditions(diff))]
+    lines += ["", *_table(_COLUMNS, ":----", totals), "", _literal(_files(diff)) + "  ", escape(conditions(diff))]
     if why := unknown_memory(diff):
         lines.append(escape(why))
     lines += ["", f"<details><summary>{counted(diff)}</summary>"]
@@ -130,6 +130,11 @@ def _detail(pair: tuple[str, str]) -> str:
     return f"{what}: {how}" if what else how
 
 
+def _literal(text: str) -> str:
+    """Return a value of a spec or the name of a file, which may hold anything, as Markdown shows it literally."""
+    return escape(text).replace("~", "\\~").replace("&", "\\&")
+
+
 def _table(head: Sequence[str], sides: str, body: Sequence[Sequence[str]]) -> list[str]:
     rule = "|".join(":--" if side == ":" else "--:" for side in sides)
-    return [table_row(map(escape, head)), f"|{rule}|", *(table_row(map(escape, row)) for row in body)]
+    return [table_row(map(escape, head)), f"|{rule}|", *(table_row(map(_literal, row)) for row in body)]

@@ -244,6 +244,16 @@ def test_sharing_freezing_and_train_only_are_changes_of_the_node() -> None:
     assert settings(result) == {"outputs": (["b", "c"], ["b", "c (train only)"])}
 
 
+def test_parameters_that_json_has_no_number_for() -> None:
+    before, after = (
+        text("  - relu\n", f"params: {{x: .nan, y: [{y}], z: {z}}}\n") for y, z in ((".inf", 1), ("-.inf", True))
+    )
+    result = compared(before, after)
+    assert settings(result) == {"params.y": ([".inf"], ["-.inf"]), "params.z": (1, True)}
+    json.dumps(result.to_dict(), allow_nan=False)
+    assert not compared(before, before).differs
+
+
 def test_settings_beside_nodes() -> None:
     before = text("  - relu\n", "budgets: {params: {max: 10}}\n")
     after = build_complete(
