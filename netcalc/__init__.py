@@ -14,8 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netcalc.analysis.diff import Diff
     from netcalc.analysis.report import Report
-    from netcalc.api import analyze, check, compile, load
+    from netcalc.api import analyze, check, compile, diff, load
     from netcalc.compiler.network import Network
     from netcalc.diagnostics import CannotRunError, Diagnostic, SpecError
     from netcalc.graph import Graph
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CannotRunError",
     "Diagnostic",
+    "Diff",
     "Graph",
     "Network",
     "Report",
@@ -33,6 +35,7 @@ __all__ = [
     "analyze",
     "check",
     "compile",
+    "diff",
     "load",
 ]
 
@@ -40,7 +43,9 @@ _HOMES = {
     "analyze": "netcalc.api",
     "check": "netcalc.api",
     "compile": "netcalc.api",
+    "diff": "netcalc.api",
     "load": "netcalc.api",
+    "Diff": "netcalc.analysis.diff",
     "Report": "netcalc.analysis.report",
     "Network": "netcalc.compiler.network",
     "CannotRunError": "netcalc.diagnostics",

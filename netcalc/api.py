@@ -1,4 +1,4 @@
-"""The library's functions: load, analyze, check, compile."""
+"""The library's functions: load, analyze, check, diff, compile."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from netcalc.analysis.demand import make_demand
 from netcalc.analysis.device_files import known_devices
 from netcalc.analysis.devices import Device, find_device
+from netcalc.analysis.diff import Diff
+from netcalc.analysis.diff_graphs import diff_graphs
 from netcalc.analysis.report import Report, analyze_graph
 from netcalc.checks.engine import check_graph
 from netcalc.checks.files import Request, check_file
@@ -90,6 +92,29 @@ def check(source: Source, *, select: Sequence[str] = (), ignore: Sequence[str] =
     if checked.unread:
         raise CannotRunError(checked.unread, checked.help)
     return checked.diagnostics
+
+
+def diff(
+    before: Source,
+    after: Source,
+    *,
+    batch: int | None = None,
+    optimizer: str | None = None,
+    precision: Precision | None = None,
+    remat: Remat | None = None,
+    device: str | Device | None = None,
+) -> Diff:
+    """Return what differs between two networks: nodes, settings and totals, memory and time among them.
+
+    The other arguments mean what they do in `analyze`; what is None is each spec's own. Raises as `analyze` does.
+    """
+    named = find_device(device, known_devices()) if isinstance(device, str) else device
+    graphs = _graph(before), _graph(after)
+    old, new = (
+        make_demand(graph, batch=batch, optimizer=optimizer, precision=precision, remat=remat, device=named)
+        for graph in graphs
+    )
+    return diff_graphs(*graphs, (old, new))
 
 
 def compile(graph: Graph) -> Network:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from netcalc.analysis.device_files import DeviceFields, known_devices, read_devices
 from netcalc.analysis.devices import find_device
+from netcalc.analysis.diff import ChangeWord, Delta, Diff, NodeDiff, Side
 from netcalc.analysis.fit import DeviceFit, Fit
+from netcalc.analysis.value_changes import ValueChange
 from netcalc.diagnostics import CODES
 from netcalc.layers.catalog import LAYERS
 from netcalc.render.columns import COLUMNS
@@ -90,8 +93,9 @@ def test_the_page_of_reports_lists_every_column(golden) -> None:
     golden(ROOT / "docs" / "reports.md", "".join((before, head, *lines, rest)))
 
 
-def test_the_page_of_fit_shows_what_commands_print(here: Cli, golden) -> None:
-    path = ROOT / "docs" / "fit.md"
+@pytest.mark.parametrize(("name", "least"), [("fit", 3), ("diff", 2)])
+def test_pages_of_commands_show_what_they_print(here: Cli, golden, name: str, least: int) -> None:
+    path = ROOT / "docs" / f"{name}.md"
 
     def printed(block: re.Match[str]) -> str:
         lines = here(*block["words"].split()).stdout.splitlines()
@@ -99,9 +103,9 @@ def test_the_page_of_fit_shows_what_commands_print(here: Cli, golden) -> None:
         shown = [*lines[:8], "..."] if len(lines) > 40 else lines
         return "\n".join((f"```console\n$ netcalc {block['words']}", *shown, "```"))
 
-    blocks = r"```console\n\$ netcalc (?P<words>fit [^\n]*)\n.*?```"
+    blocks = rf"```console\n\$ netcalc (?P<words>{name} [^\n]*)\n.*?```"
     page = path.read_text(encoding="utf-8")
-    assert len(re.findall(blocks, page, flags=re.DOTALL)) >= 3
+    assert len(re.findall(blocks, page, flags=re.DOTALL)) >= least
     golden(path, re.sub(blocks, printed, page, flags=re.DOTALL))
 
 
@@ -110,6 +114,18 @@ def test_the_page_of_fit_lists_every_key() -> None:
     cells = re.findall(r"^\| (`[^|]*) \|", text, flags=re.MULTILINE)
     keys = {key for cell in cells for key in re.findall(r"`(\w+)", cell)}
     assert keys | {"format"} == {field.name for record in (Fit, DeviceFit) for field in fields(record)}
+
+
+def test_the_page_of_diff_lists_every_key_and_word() -> None:
+    text = (ROOT / "docs" / "diff.md").read_text(encoding="utf-8")
+    cells = "".join(re.findall(r"^\| (`[^\n]*) \|$", text, flags=re.MULTILINE))
+    keys = set(re.findall(r"`(\w+)", cells))
+    assert keys >= {f.name for record in (Diff, NodeDiff, Delta, Side, ValueChange) for f in fields(record)} - {
+        "format"
+    }
+    table = text.partition("| word |")[2].partition("\n\n")[0]
+    words = re.findall(r"^\| ([a-z]+(?:, [a-z]+)*) \|", table, flags=re.MULTILINE)
+    assert set(", ".join(words).split(", ")) == set(get_args(ChangeWord))
 
 
 def test_codes_that_the_documentation_names_exist() -> None:

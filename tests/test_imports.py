@@ -47,13 +47,17 @@ def imported_by(code: str, *args: str) -> list[object]:
         ["check", "configs/lenet5.yaml", "configs/lecture/stride2.yaml"],
         *[["check", "configs/lenet5.yaml", "-f", format] for format in ("json", "concise")],
         ["compare-tools", "configs/lenet5.yaml"],
+        *[["diff", "configs/vgg11.yaml", "configs/vgg13.yaml", "-f", f] for f in ("table", "json", "markdown")],
         ["devices"],
         ["fit", "configs/lenet5.yaml", "--device", "t4"],
         ["fit", "configs/lenet5.yaml", "-f", "json"],
         ["devices", "h100", "-f", "json"],
         ["--help"],
         ["--version"],
-        *[[name, "--help"] for name in ("analyze", "check", "fit", "devices", "train", "evaluate", "predict")],
+        *[
+            [name, "--help"]
+            for name in ("analyze", "check", "diff", "fit", "devices", "train", "evaluate", "predict")
+        ],
     ],
     ids=" ".join,
 )
@@ -85,11 +89,17 @@ def test_names_of_the_library_come_when_they_are_used() -> None:
         "import json, sys, netcalc; netcalc.{name}; "
         "print(json.dumps(sorted({{m.partition('.')[0] for m in sys.modules}})))"
     )
-    for name in ("load", "analyze", "check", "compile", "Graph", "Report", "SpecError", "Diagnostic"):
+    functions, records = (
+        ("load", "analyze", "check", "diff"),
+        ("Graph", "Report", "Diff", "SpecError", "Diagnostic"),
+    )
+    for name in (*functions, "compile", *records):
         assert not set(imported_by(code.format(name=name))) & set(HEAVY), name
     assert "jax" in imported_by(code.format(name="Network"))
     demand = "analyze('configs/lenet5.yaml', batch=8, device='t4')"
     assert not set(imported_by(code.format(name=demand))) & set(HEAVY)
+    difference = "diff('configs/vgg11.yaml', 'configs/vgg13.yaml', device='t4')"
+    assert not set(imported_by(code.format(name=difference))) & set(HEAVY)
 
 
 def test_an_analysis_without_a_device_reads_no_file_of_devices() -> None:

@@ -226,8 +226,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data, ready for JSON."""
-        plain: dict[str, Any] = _plain(self)
-        return plain
+        found: dict[str, Any] = plain(self)
+        return found
 
 
 def analyze_graph(
@@ -323,12 +323,12 @@ def report_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _plain(value: Any) -> Any:
-    """Return plain data; `dataclasses.asdict` copies every leaf, which takes most of a large report's time."""
+def plain(value: Any) -> Any:
+    """Return records as plain data; `dataclasses.asdict` copies every leaf, most of the time of a large report."""
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     names = _field_names(value.__class__)
-    return {name: _plain(getattr(value, name)) for name in names} if names else value
+    return {name: plain(getattr(value, name)) for name in names} if names else value
 
 
 @cache

@@ -59,18 +59,24 @@ def write_table(text: str, fitted: Callable[[], RenderableType], output: Path | 
     write_text(captured.get(), None)
 
 
-def print_diagnostics(diagnostics: Iterable[Diagnostic], *, stderr: bool = True) -> None:
+def print_diagnostics(
+    diagnostics: Iterable[Diagnostic],
+    *,
+    stderr: bool = True,
+    lines_of: Callable[[str], list[str]] | None = None,
+) -> None:
     """Print findings with the lines they are about, and how many there are.
 
     To stderr where they say why a command does not go on, to stdout where they are what it was asked for.
+    `lines_of` gives the lines of a file where its name is not its path.
     """
     found = tuple(diagnostics)
     out = console(stderr=stderr)
     if stderr:
-        _print_found(out, found)
+        _print_found(out, found, lines_of)
         return
     with out.capture() as captured:
-        _print_found(out, found)
+        _print_found(out, found, lines_of)
     write_text(captured.get(), None)
 
 
@@ -83,13 +89,13 @@ def diagnostics_text(diagnostics: Iterable[Diagnostic]) -> str:
     return "".join(f"{render_diagnostic(d, lines_of).plain}\n" for d in found) + f"{tally(found)}\n"
 
 
-def _print_found(out: Console, found: tuple[Diagnostic, ...]) -> None:
+def _print_found(out: Console, found: tuple[Diagnostic, ...], lines_of: Callable[[str], list[str]] | None) -> None:
     from netcalc.render.diagnostics import render_diagnostic, tally
     from netcalc.spec.load import quotable_lines
 
-    lines_of = cache(quotable_lines)
+    cached = cache(lines_of or quotable_lines)
     for diagnostic in found:
-        out.print(render_diagnostic(diagnostic, lines_of), soft_wrap=True)
+        out.print(render_diagnostic(diagnostic, cached), soft_wrap=True)
     if found:
         out.print(tally(found), soft_wrap=True)
 

@@ -14,7 +14,7 @@ from tests.conftest import ROOT, Cli, command, command_env
 
 LENET, STRIDE2 = "configs/lenet5.yaml", "configs/lecture/stride2.yaml"
 RESNET = "configs/resnet18.yaml"
-COMMANDS = ("analyze", "check", "compare-tools", "fit", "devices", "train", "evaluate", "predict")
+COMMANDS = ("analyze", "check", "compare-tools", "diff", "fit", "devices", "train", "evaluate", "predict")
 
 SEVERAL_ERRORS = """\
 name: several
@@ -147,7 +147,7 @@ def test_help_lists_every_command(here: Cli) -> None:
 
 
 def test_examples_of_help_run(here: Cli, tmp_path: Path) -> None:
-    for name in ("analyze", "check", "compare-tools", "fit", "devices"):
+    for name in ("analyze", "check", "compare-tools", "diff", "fit", "devices"):
         (line,) = [line for line in here(name, "--help").stdout.splitlines() if "Example:" in line]
         words = line.split()[2:]
         shutil.copytree(ROOT / "configs", tmp_path / "configs", dirs_exist_ok=True)
