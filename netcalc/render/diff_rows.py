@@ -9,9 +9,9 @@ from typing import Any
 from netcalc.analysis.diff import Delta, Diff, NodeDiff, OutputPair, Side
 from netcalc.analysis.value_changes import ValueChange
 from netcalc.diagnostics import cut
-from netcalc.render.figures import UNKNOWN, duration
+from netcalc.render.figures import UNKNOWN
 from netcalc.render.printable import printable
-from netcalc.units import format_bytes, format_shape, plural
+from netcalc.units import format_bytes, format_seconds, format_shape, plural
 
 NONE = "–"
 """What stands for a value on the side that does not have it."""
@@ -101,7 +101,7 @@ def total_rows(diff: Diff) -> list[TotalRow]:
     rows += [_total(label, getattr(totals, name), lambda value: format_bytes(int(value))) for name, label in _SIZES]
     for name, label in _TIMES:
         if (timed := getattr(totals, name)) is not None:
-            rows.append(_total(label, timed, duration))
+            rows.append(_total(label, timed, format_seconds))
     for pair in diff.outputs:
         rows += _output_rows(pair, alone=len(diff.outputs) == 1)
     return rows
