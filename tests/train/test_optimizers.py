@@ -8,10 +8,10 @@ import numpy as np
 import optax
 import pytest
 
-from netcalc.analysis.optimizers import OPTIMIZERS
+from netcalc.analysis.optimizers import OPTIMIZERS, kept_elements, update_flops
 from netcalc.layers.base import ParamSpec
 from netcalc.layers.initializer import initializer
-from netcalc.spec.optimizers import OptimizerSpec
+from netcalc.spec.training import OptimizerSpec, UpdateSpec
 from netcalc.train.methods import make_method
 from tests.train.update_equations import EQUATIONS
 
@@ -68,6 +68,8 @@ FIELDS = {
     "schedule_free": {"learning_rate": 0.1, "momentum": 0.8},
 }
 """Values that no default has, so that one that is not read shows."""
+
+DECAYING = ("adamw", "lion", "lars", "lamb", "muon")
 
 CHANGING = 1 + 0.5 * np.cos(np.arange(STEPS))
 RATES = {"constant": np.ones(STEPS), "changing": CHANGING}
@@ -206,7 +208,7 @@ def test_what_never_had_a_gradient_stays_where_it_is(name):
     assert bias[1] < 1 < bias[2]
 
 
-@pytest.mark.parametrize("name", ["adamw", "lion", "lars", "lamb", "muon"])
+@pytest.mark.parametrize("name", DECAYING)
 def test_decay_is_of_weights_alone(name):
     def step(decay):
         method = make_method(OptimizerSpec.model_validate({name: {"weight_decay": decay}}), facts)
@@ -256,3 +258,76 @@ def test_muon_takes_kernels_as_matrices_of_inputs_by_outputs(shape, axes, flat):
         assert (0.6 < values).all()
         assert (values < 1.3).all()
         np.testing.assert_allclose(-u @ np.diag(values * scale) @ vt, found, atol=1e-4)
+
+
+ARITHMETIC = {
+    "add", "sub", "mul", "div", "neg", "integer_pow", "square", "sqrt", "rsqrt", "pow", "max", "abs", "sign"
+}  # fmt: skip
+
+
+def arithmetic(jaxpr, matrices=1):
+    """Count the arithmetic operations of a jaxpr on arrays, in their sums and in products.
+
+    Those on numbers are left out, a number for each of several matrices too.
+    """
+    count = 0
+    for equation in jaxpr.eqns:
+        name, inputs, given = equation.primitive.name, equation.invars, equation.outvars[0].aval
+        repeats = equation.params.get("length", 1) if name == "scan" else 1
+        # optax raises g to the first power and adds an ε of zero inside Adam's root.
+        is_identity = equation.params.get("y") == 1 or (name == "add" and getattr(inputs[-1], "val", None) == 0)
+        if name in ARITHMETIC and not is_identity:
+            count += given.size if given.size > matrices else 0
+        elif name == "reduce_sum":
+            count += inputs[0].aval.size
+        elif name == "dot_general":
+            ((contracted, _), _) = equation.params["dimension_numbers"]
+            count += 2 * given.size * inputs[0].aval.shape[contracted[0]]
+        for value in equation.params.values():
+            inner = getattr(value, "jaxpr", None)
+            count += repeats * arithmetic(inner, matrices) if inner is not None else 0
+    return count
+
+
+NORMS_TWICE = {"lars": 4, "lamb": 4}
+"""optax takes each norm twice, once of a vector that is never zero, for the sake of its gradient."""
+
+
+COSTED = {
+    "wide": param((2, 5), "io", "weight"),
+    "tall": param((3, 5, 2, 7), "hwio", "weight"),
+    "gates": param((5, 4, 3), "igo", "weight"),
+    "bias": param((7,), "o", "bias"),
+}
+
+
+@pytest.mark.parametrize("kind", COSTED)
+@pytest.mark.parametrize(
+    ("name", "decay"), [*((name, None) for name in OPTIMIZERS), *((name, 0.1) for name in DECAYING)]
+)
+def test_the_cost_of_an_update_is_what_optax_keeps_and_computes(name, kind, decay):
+    spec = COSTED[kind]
+    fields = {} if decay is None else {"weight_decay": decay}
+    update = UpdateSpec.model_validate({"optimizer": {name: fields}})
+    method = make_method(update.optimizer, lambda tree: jax.tree.map(lambda _: spec, tree))
+    params = {"it": jnp.ones(spec.shape)}
+    state = method.at(0.1).init(params)
+    # Scalars, such as Adam's number of steps, are no slots, nor are Muon's three coefficients.
+    kept = sum(leaf.size for leaf in jax.tree.leaves(state) if leaf.shape == spec.shape)
+    assert kept == kept_elements(update, [spec])
+
+    def step(gradient, state, params):
+        updates, state = method.at(0.1).update(gradient, state, params)
+        return optax.apply_updates(params, updates), state
+
+    computed = arithmetic(jax.make_jaxpr(step)(params, state, params).jaxpr, matrices=4 if kind == "gates" else 1)
+    twice = NORMS_TWICE.get(name, 0) * spec.size if spec.role == "weight" else 0
+    assert computed - twice == update_flops(update, [spec])
+
+
+def test_an_average_is_kept_and_computed_beside():
+    plain, averaged = ({"optimizer": "lamb", **extra} for extra in ({}, {"ema": 0.9}))
+    params = list(KINDS.values())
+    plain, averaged = (UpdateSpec.model_validate(fields) for fields in (plain, averaged))
+    assert kept_elements(averaged, params) - kept_elements(plain, params) == 9
+    assert update_flops(averaged, params) - update_flops(plain, params) == 3 * 9
