@@ -20,7 +20,8 @@ from netcalc.analysis.largest_batch import MOST, largest_batch
 from netcalc.analysis.optimizers import OPTIMIZERS
 from netcalc.analysis.setup import setup_of
 from netcalc.graph import Graph
-from netcalc.spec.training import OptimizerSpec, Precision, Remat, UpdateSpec
+from netcalc.spec.optimizers import OptimizerSpec
+from netcalc.spec.training import Precision, Remat, UpdateSpec
 
 FORMAT: Literal["netcalc.fit/1"] = "netcalc.fit/1"
 

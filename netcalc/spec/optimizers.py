@@ -112,7 +112,8 @@ class Adam(_Moments):
     epsilon: PositiveFloat = Field(default=1e-8, description="ε")
     dialect: Literal["notes", "paper", "optax", "torch", "caffe", "keras"] = Field(
         default="paper",
-        description=_DIALECT + "the place of ε: inside the root (notes), behind it (paper, optax, torch), or behind "
+        description=_DIALECT
+        + "the place of ε: inside the root (notes), behind it (paper, optax, torch), or behind "
         "that of the uncorrected mean (caffe, keras)",
     )
 
@@ -165,7 +166,8 @@ class Radam(_Moments):
     epsilon: PositiveFloat = Field(default=1e-8, description="ε")
     dialect: Literal["optax", "torch"] = Field(
         default="optax",
-        description=_DIALECT + "the place of ε: behind the root (optax) or behind that of the uncorrected mean (torch)",
+        description=_DIALECT
+        + "the place of ε: behind the root (optax) or behind that of the uncorrected mean (torch)",
     )
 
 

@@ -6,7 +6,8 @@ end is the end of training.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from itertools import pairwise
+from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
@@ -72,7 +73,7 @@ class Multistep(Schedule):
     def _in_order(self) -> Multistep:
         _exactly_one(self, "epochs", "steps")
         milestones = self.epochs if self.epochs is not None else self.steps
-        if not milestones or any(a >= b for a, b in zip(milestones, milestones[1:], strict=False)):
+        if not milestones or any(a >= b for a, b in pairwise(milestones)):
             raise ValueError("milestones should be in rising order, at least one")
         return self
 

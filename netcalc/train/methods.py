@@ -181,9 +181,7 @@ def _lars(spec: Lars, facts: ParamFacts) -> Method:
     else:
         scaled = optax.masked(optax.scale_by_trust_ratio(trust_coefficient=spec.trust), weights)
         ratio = optax.chain(_decay(spec.weight_decay, facts), scaled)
-    return Method(
-        lambda rate: optax.chain(ratio, optax.scale_by_learning_rate(rate), optax.trace(spec.momentum))
-    )
+    return Method(lambda rate: optax.chain(ratio, optax.scale_by_learning_rate(rate), optax.trace(spec.momentum)))
 
 
 def _muon(spec: Muon, facts: ParamFacts) -> Method:

@@ -1,4 +1,4 @@
-"""An update's optimizer: the method of the spec at the rate of its schedule, gradients bounded, parameters averaged.
+"""The optimizer of an update: the spec's method at the rate of its schedule, gradients bounded, averages kept.
 
 It is a gradient transformation and the point that is evaluated, since some methods take the gradient at another
 point than the one they hand out. All that changes from update to update is in the state, a tree of arrays.
@@ -24,7 +24,8 @@ from netcalc.train.schedules import Pace, make_factor, make_plateau
 class Optimizer:
     """`transform` updates the trained parameters; `eval_params(optimizer_state, params)` is what to evaluate.
 
-    An update takes the mean loss of its samples beside gradients and parameters: `update(g, state, params, loss=l)`.
+    An update takes the mean loss of its samples beside gradients and parameters:
+    `update(gradients, state, params, loss=loss)`.
     """
 
     transform: optax.GradientTransformationExtraArgs
@@ -55,7 +56,7 @@ class Scheduled(NamedTuple):
     """A method's state, the number of updates made, and what follows the loss, where something does."""
 
     inner: Any
-    count: jax.Array
+    made: jax.Array
     plateau: Any
 
 
@@ -71,12 +72,12 @@ def _scheduled(method: Method, rate: float, schedule: ScheduleSpec, pace: Pace |
         return Scheduled(method.at(rate).init(params), jnp.zeros((), jnp.int32), watching)
 
     def update(gradients: Any, state: Scheduled, params: Any = None, *, loss: Any = None) -> tuple[Any, Scheduled]:
-        now, watching = rate * factor(state.count), state.plateau
+        now, watching = rate * factor(state.made), state.plateau
         if plateau is not None:
             now = now * watching.scale
             _, watching = plateau.update((), watching, value=loss)
         updates, inner = method.at(now).update(gradients, state.inner, params)
-        return updates, Scheduled(inner, state.count + 1, watching)
+        return updates, Scheduled(inner, state.made + 1, watching)
 
     def eval_params(optimizer_state: Scheduled, params: Any) -> Any:
         return method.eval_params(optimizer_state.inner, params)

@@ -68,9 +68,9 @@ def adagrad_behind_root(initial: float, epsilon: float) -> optax.GradientTransfo
 
 
 class Moments(NamedTuple):
-    """What the relatives of Adam keep: the number of updates, the mean m of g, and v, that of g² or what is in its place."""
+    """What the relatives of Adam keep: the number of updates, the mean m of g, and v, that of g² or the like."""
 
-    count: jax.Array
+    made: jax.Array
     m: Any
     v: Any
 
@@ -87,7 +87,7 @@ def _moments(beta1: float, second: Callable[[jax.Array, jax.Array], jax.Array], 
         return Moments(jnp.zeros((), jnp.int32), zeros, jax.tree.map(jnp.zeros_like, params))
 
     def update(gradients: Any, state: Moments, params: Any = None) -> tuple[Any, Moments]:
-        t = state.count + 1
+        t = state.made + 1
         m = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.m, gradients)
         v = jax.tree.map(second, state.v, gradients)
         return jax.tree.map(lambda m, v: direction(t, m, v), m, v), Moments(t, m, v)
@@ -105,7 +105,10 @@ def adam_uncorrected_epsilon(beta1: float, beta2: float, epsilon: float) -> opta
 
 
 def adamax(beta1: float, beta2: float, epsilon: float) -> optax.GradientTransformation:
-    """u ← max(β₂u, |g|); m/(1−β₁ᵗ)/(u + ε); where u is 0 and so is ε, nothing moves, for no gradient was ever there."""
+    """u ← max(β₂u, |g|); m/(1−β₁ᵗ)/(u + ε).
+
+    Where u and ε are 0 nothing moves: no gradient was ever there.
+    """
 
     def direction(t: jax.Array, m: jax.Array, u: jax.Array) -> jax.Array:
         return jnp.where(u + epsilon > 0, m / (1 - beta1**t) / (u + epsilon), 0)
@@ -151,7 +154,7 @@ def nadam_scheduled(
         return ScheduledMoments(moments, jnp.ones(()))
 
     def update(gradients: Any, state: ScheduledMoments, params: Any = None) -> tuple[Any, ScheduledMoments]:
-        t = state.moments.count + 1
+        t = state.moments.made + 1
         now, following = momentum(t), momentum(t + 1)
         product = state.product * now
         m = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.moments.m, gradients)
