@@ -28,16 +28,17 @@ class BatchMemory:
     """The memory of training steps of one complete graph: a total, and a batch that is fetched ahead meanwhile.
 
     The updates that it is asked about may differ in optimizer, precision and rematerialisation alone. An optimizer
-    adds to what does not depend on the batch and changes no schedule, so optimizers share what is computed.
+    adds to what does not depend on the batch and changes no schedule, unless it sums the gradients of several
+    batches: others share what is computed.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._known: dict[tuple[str, str, int], _Known] = {}
+        self._known: dict[tuple[str, str, bool, int], _Known] = {}
         self._fixed: dict[tuple[str, str, str], int] = {}
 
     def fixed_bytes(self, update: UpdateSpec) -> int:
-        """Return the bytes of parameters, the optimizer's values and state."""
+        """Return the bytes of parameters, the optimizer's values, a sum of gradients, and state."""
         key = (update.optimizer.kind, update.precision, update.remat)
         if key not in self._fixed:
             self._compute(update, 1)
@@ -62,7 +63,7 @@ class BatchMemory:
         return self._at(update, batch).peak
 
     def _at(self, update: UpdateSpec, batch: int) -> _Known:
-        key = (update.precision, update.remat, batch)
+        key = (update.precision, update.remat, update.accumulates, batch)
         if key not in self._known:
             self._compute(update, batch)
         return self._known[key]
@@ -72,9 +73,9 @@ class BatchMemory:
         step = training_step(self.graph, setup)
         memory = training_memory(self.graph, setup, step)
         parts, total = memory.parts, memory.total_bytes
-        fixed = parts.weights + parts.optimizer + parts.state
+        fixed = parts.weights + parts.optimizer + setup.sum_bytes + parts.state
         self._fixed[update.optimizer.kind, update.precision, update.remat] = fixed
         _, most = step.arena_range or (step.peak.arena_bytes, step.peak.arena_bytes)
-        self._known[update.precision, update.remat, batch] = _Known(
+        self._known[update.precision, update.remat, update.accumulates, batch] = _Known(
             total - fixed, parts.batch, parts.batch + most, step.peak
         )

@@ -9,7 +9,8 @@ from netcalc.analysis.devices import Device
 from netcalc.analysis.estimate import Demand
 from netcalc.diagnostics import did_you_mean
 from netcalc.graph import Graph
-from netcalc.spec.training import OptimizerSpec, Precision, Remat, UpdateSpec
+from netcalc.spec.optimizers import OptimizerSpec
+from netcalc.spec.training import Precision, Remat, UpdateSpec
 
 
 def make_demand(

@@ -20,7 +20,8 @@ from netcalc.analysis.largest_batch import MOST, largest_batch
 from netcalc.analysis.optimizers import OPTIMIZERS
 from netcalc.analysis.setup import setup_of
 from netcalc.graph import Graph
-from netcalc.spec.training import OptimizerSpec, Precision, Remat, UpdateSpec
+from netcalc.spec.optimizers import OptimizerSpec
+from netcalc.spec.training import Precision, Remat, UpdateSpec
 
 FORMAT: Literal["netcalc.fit/1"] = "netcalc.fit/1"
 
@@ -298,7 +299,10 @@ def _remedies(
 
 
 def _smaller_optimizers(kind: str) -> Iterator[str]:
-    """Yield for each smaller number of values that an optimizer keeps the first that keeps so many, fewest last."""
+    """Yield for each smaller number of values that an optimizer keeps the first that keeps so many, fewest last.
+
+    Batch gradient descent is none of them: it is the same rule as SGD, and keeps a sum of gradients beside.
+    """
     own = OPTIMIZERS[kind].slots
     for slots in reversed(range(own)):
-        yield from [name for name, cost in OPTIMIZERS.items() if cost.slots == slots][:1]
+        yield from [name for name, cost in OPTIMIZERS.items() if cost.slots == slots and name != "gd"][:1]

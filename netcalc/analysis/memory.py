@@ -35,7 +35,10 @@ class Parts:
     """Bytes at the peak of a step, by what holds them; they sum to the total."""
 
     weights: Annotated[int, Field(description="parameters")]
-    gradients: Annotated[int, Field(description="gradients of parameters that are alive at the peak")]
+    gradients: Annotated[
+        int,
+        Field(description="gradients of parameters that are alive at the peak, and their sum over several batches"),
+    ]
     optimizer: Annotated[int, Field(description="values that the optimizer and a moving average keep")]
     state: Annotated[int, Field(description="batch-norm statistics")]
     batch: Annotated[int, Field(description="inputs and labels")]
@@ -125,12 +128,12 @@ def inference_step(graph: Graph, setup: Setup) -> Step:
 def training_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
     """Return the memory of a training step."""
     counted = [count_params(node, node.known) for node in graph.nodes.values()]
-    trained = sum(params.trainable for params in counted)
     weights = sum(params.total for params in counted) * setup.params_bytes
     return _memory(
         step,
         weights=weights,
-        optimizer=setup.kept_bytes * trained,
+        optimizer=setup.optimizer_bytes,
+        gradient_sum=setup.sum_bytes,
         state=4 * sum(params.state for params in counted),
         batch=batch_bytes(graph, setup),
         spread=_spread(graph),
@@ -159,6 +162,7 @@ def inference_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
         step,
         weights=sum(params.total for params in counted) * setup.params_bytes,
         optimizer=0,
+        gradient_sum=0,
         state=4 * sum(params.state for params in counted),
         batch=setup.batch * sum(raw.bytes for raw in setup.inputs.values()),
         spread=WIDE_SPREAD,
@@ -204,7 +208,9 @@ def batch_bytes(graph: Graph, setup: Setup) -> int:
     return setup.batch * (sum(raw.bytes for raw in setup.inputs.values()) + 4 * positions)
 
 
-def _memory(step: Step, *, weights: int, optimizer: int, state: int, batch: int, spread: float) -> Memory:
+def _memory(
+    step: Step, *, weights: int, optimizer: int, gradient_sum: int, state: int, batch: int, spread: float
+) -> Memory:
     found = step.peak
     kept, gradients, gradients_of_activations, copies = (
         sum(buffer.bytes for buffer in found.alive if buffer.role == role)
@@ -212,14 +218,14 @@ def _memory(step: Step, *, weights: int, optimizer: int, state: int, batch: int,
     )
     parts = Parts(
         weights=weights,
-        gradients=gradients,
+        gradients=gradient_sum + gradients,
         optimizer=optimizer,
         state=state,
         batch=batch,
         activations=kept,
         transient=found.arena_bytes - kept - gradients,
     )
-    arguments = weights + optimizer + state + batch
+    arguments = weights + optimizer + gradient_sum + state + batch
     total = arguments + found.arena_bytes
     low, high = step.arena_range or (found.arena_bytes, found.arena_bytes)
     return Memory(

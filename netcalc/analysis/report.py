@@ -33,7 +33,7 @@ from netcalc.analysis.estimate import (
 )
 from netcalc.analysis.exact import DoesNotFit, ExactMemory
 from netcalc.analysis.memory import NodeMemory
-from netcalc.analysis.optimizers import AVERAGE_FLOPS, OPTIMIZERS
+from netcalc.analysis.optimizers import kept_elements, trained_params, update_flops
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
 from netcalc.analysis.textbook import TextbookMemory, textbook_memory
 from netcalc.analysis.training import TrainingCost, training_costs
@@ -280,7 +280,7 @@ def analyze_graph(
         flops=Flops(inference(forward_flops), total(lambda node, _: training[node.name].flops)),
         activations=activations,
         textbook=textbook_memory(held, activations.weighted_output_elements) if textbook else None,
-        update=_update(graph.spec.train if demand is None else demand.update, trained),
+        update=_update(graph.spec.train if demand is None else demand.update, graph, trained),
         memory=found.memory if found else None,
         seconds=found.seconds if found else None,
         cost=found.cost if found else None,
@@ -342,15 +342,13 @@ def _output(node: Node) -> NamedTensor:
     return NamedTensor(node.name, node.facts.output.shape, node.facts.output.dtype)
 
 
-def _update(update: UpdateSpec | None, trained: int | None) -> Update | None:
+def _update(update: UpdateSpec | None, graph: Graph, trained: int | None) -> Update | None:
     if update is None:
         return None
-    name = update.optimizer.kind
-    cost = OPTIMIZERS[name]
     if trained is None:
-        return Update(name, None, None)
-    averaged = update.ema is not None
-    return Update(name, (cost.flops + AVERAGE_FLOPS * averaged) * trained, (cost.slots + averaged) * trained)
+        return Update(update.optimizer.kind, None, None)
+    params = tuple(trained_params(graph))
+    return Update(update.optimizer.kind, update_flops(update, params), kept_elements(update, params))
 
 
 def _layer(

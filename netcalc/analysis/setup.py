@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netcalc.analysis.optimizers import OPTIMIZERS
+from netcalc.analysis.optimizers import OPTIMIZERS, kept_elements, trained_params
 from netcalc.graph import Graph
 from netcalc.spec.training import SOURCE_SHAPES, Remat, TrainingSpec, UpdateSpec
 
@@ -28,15 +28,18 @@ class Setup:
     """All that changes the memory of a training step beside the network.
 
     `outputs` are the nodes that the loss reads, `kept_bytes` what the optimizer and a moving average keep for each
-    parameter, the average in float32 whatever the precision. `gradients_wait` tells that no parameter can be
-    updated before every gradient is known, as where their norm is clipped. `lean` is the form of the network that
-    GPU and CPU train.
+    weight, in float32 whatever the precision, and `optimizer_bytes` for all parameters together. `sum_bytes` is the
+    sum of gradients that an update of several batches keeps, in float32 too. `gradients_wait` tells that no
+    parameter can be updated before every gradient of a batch is known, as where their norm is clipped. `lean` is
+    the form of the network that GPU and CPU train.
     """
 
     batch: int
     outputs: tuple[str, ...]
     inputs: Mapping[str, RawInput]
     kept_bytes: int
+    optimizer_bytes: int
+    sum_bytes: int
     compute_bytes: int
     params_bytes: int
     gradients_wait: bool
@@ -48,14 +51,18 @@ def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setu
     """Return the setup of an update of a graph, with another batch size if one is given."""
     compute_bytes = 4 if update.precision == "float32" else 2
     params_bytes = 2 if update.precision == "bfloat16" else 4
+    params = tuple(trained_params(graph))
     return Setup(
         batch=batch or update.batch_size,
         outputs=graph.read_by_loss(update.loss),
         inputs=_raw_inputs(graph, update, compute_bytes),
         kept_bytes=4 * (OPTIMIZERS[update.optimizer.kind].slots + (update.ema is not None)),
+        optimizer_bytes=4 * kept_elements(update, params),
+        sum_bytes=4 * sum(param.size for param in params) if update.accumulates else 0,
         compute_bytes=compute_bytes,
         params_bytes=params_bytes,
-        gradients_wait=update.clip is not None and update.clip.norm is not None,
+        # Of a sum of gradients the norm is taken when the batches are gone.
+        gradients_wait=update.clip is not None and update.clip.norm is not None and not update.accumulates,
         remat=update.remat,
     )
 

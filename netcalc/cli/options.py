@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from netcalc.analysis.optimizers import OPTIMIZERS
+
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="YAML file that describes the network.")]
 SetOption = Annotated[
     list[str] | None,
@@ -35,10 +37,7 @@ DevicesOption = Annotated[
 class OptimizerName(StrEnum):
     """An optimizer, with its fields at their defaults."""
 
-    sgd = "sgd"
-    momentum = "momentum"
-    nesterov = "nesterov"
-    adam = "adam"
+    vars().update({name: name for name in OPTIMIZERS})
 
 
 class Precision(StrEnum):

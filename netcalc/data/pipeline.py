@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from netcalc.data.preprocessing import Preprocessing
 from netcalc.data.sources import Split
@@ -30,6 +31,13 @@ def training_batches(split: Split, batch_size: int, seed: int, epoch: int) -> It
     order = epoch_order(len(split.labels), seed, epoch)
     for chosen in np.array_split(order, -(-len(order) // batch_size)):
         yield split.images[chosen], split.labels[chosen]
+
+
+def split_batch(batch: tuple[ArrayLike, ArrayLike], size: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Yield the parts of a batch, at most `size` samples each and as evenly as it goes."""
+    images, labels = map(np.asarray, batch)
+    parts = -(-len(labels) // size)
+    yield from zip(np.array_split(images, parts), np.array_split(labels, parts), strict=True)
 
 
 def evaluation_batches(split: Split, batch_size: int) -> Iterator[tuple[Batch, NDArray[np.float32]]]:

@@ -1,15 +1,26 @@
-"""The `train:` section: data, loss, optimizer and run length."""
+"""The `train:` section: data, loss, optimizer, schedule and run length."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveFloat, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    Tag,
+    model_validator,
+)
 
-from netcalc.choice import LIST_AS_TUPLE, Fields, OneOf
-from netcalc.layers.base import PositiveInt
+from netcalc.choice import LIST_AS_TUPLE, Fields
+from netcalc.layers.base import Flag, PositiveInt
 from netcalc.layers.window import Padding
+from netcalc.spec.optimizers import OptimizerSpec
+from netcalc.spec.schedules import ScheduleSpec
 
 SOURCE_SHAPES: Mapping[str, tuple[int, int, int]] = {"mnist5k": (28, 28, 1), "digits": (8, 8, 1)}
 """[height, width, channels] of the images of the built-in data sets, a byte a value."""
@@ -76,44 +87,6 @@ class DataSpec(Fields):
     )
 
 
-class Sgd(Fields):
-    """θ ← θ − αg."""
-
-    principal: ClassVar[str | None] = "learning_rate"
-    learning_rate: PositiveFloat = Field(default=0.01, description="rate α")
-
-
-class Momentum(Fields):
-    """v ← γv − αg; θ ← θ + v (Polyak 1964)."""
-
-    principal: ClassVar[str | None] = "learning_rate"
-    learning_rate: PositiveFloat = Field(default=0.01, description="rate α")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="share γ of v kept")
-
-
-class Nesterov(Momentum):
-    """v ← γv − αg(θ + γv); θ ← θ + v (Nesterov 1983)."""
-
-
-class Adam(Fields):
-    """Bias-corrected moving averages of g and g² (Kingma & Ba 2015, algorithm 1)."""
-
-    principal: ClassVar[str | None] = "learning_rate"
-    learning_rate: PositiveFloat = Field(default=1e-3, description="rate α")
-    beta1: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="decay of the mean of g")
-    beta2: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.999, description="decay of the mean of g²")
-    epsilon: PositiveFloat = Field(default=1e-8, description="ε, outside the root")
-
-
-class OptimizerSpec(OneOf):
-    """Which optimizer, with its fields."""
-
-    sgd: Sgd | None = Field(default=None, description="stochastic gradient descent")
-    momentum: Momentum | None = Field(default=None, description="gradient descent with momentum")
-    nesterov: Nesterov | None = Field(default=None, description="Nesterov's accelerated gradient")
-    adam: Adam | None = Field(default=None, description="Adam")
-
-
 class Clip(Fields):
     """A bound on gradients: on the norm of all of them together, or on each element."""
 
@@ -130,10 +103,24 @@ class Clip(Fields):
         return self
 
 
+class Regularization(Fields):
+    """Terms of the loss that keep parameters small: λ/2 ΣW² and λ/2 Σ|W| (equations 5 and 6 of the notes)."""
+
+    l2: NonNegativeFloat = Field(default=0.0, description="λ of λ/2 ΣW²")
+    l1: NonNegativeFloat = Field(default=0.0, description="λ of λ/2 Σ|W|")
+    all: Flag = Field(
+        default=False,
+        description="whether biases, scales, shifts and slopes are in the sums too; else weights alone",
+    )
+
+
 class UpdateSpec(Fields):
     """What one update computes, whatever the data: the loss, the optimizer, and how memory is spent."""
 
-    batch_size: PositiveInt = Field(default=32, description="samples in one update")
+    batch_size: PositiveInt = Field(default=32, description="samples that are on the device together")
+    accumulate: PositiveInt = Field(
+        default=1, description="batches in one update: their gradients are summed before anything changes"
+    )
     loss: Literal["cross_entropy", "half_mse"] = Field(
         default="cross_entropy",
         description="cross_entropy: softmax and −log p of the true class; "
@@ -142,6 +129,12 @@ class UpdateSpec(Fields):
     optimizer: OptimizerSpec = Field(
         default_factory=lambda: OptimizerSpec.model_validate("adam"),
         description="how gradients change parameters",
+    )
+    schedule: ScheduleSpec | None = Field(
+        default=None, description="how the learning rate changes as training goes on; constant by default"
+    )
+    regularization: Regularization | None = Field(
+        default=None, description="terms of the loss that keep parameters small; none by default"
     )
     clip: Clip | None = Field(default=None, description="a bound on the gradients, before the optimizer")
     ema: Annotated[float, Field(ge=0, lt=1)] | None = Field(
@@ -161,6 +154,17 @@ class UpdateSpec(Fields):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(
         default=0, description="start of every random choice: initial values, data order, dropout"
     )
+
+    @property
+    def accumulates(self) -> bool:
+        """Whether an update sums the gradients of several batches: `gd` does, over the whole training set."""
+        return self.accumulate > 1 or self.optimizer.kind == "gd"
+
+    @model_validator(mode="after")
+    def _gd_takes_all(self) -> UpdateSpec:
+        if self.optimizer.kind == "gd" and self.accumulate > 1:
+            raise ValueError("`gd` makes an update of the whole training set; leave `accumulate` out")
+        return self
 
 
 class TrainingSpec(UpdateSpec):

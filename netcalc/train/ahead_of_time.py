@@ -19,7 +19,8 @@ from netcalc.spec.training import UpdateSpec
 from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.recipe import Prepare, Recipe, make_recipe
-from netcalc.train.step import initial_train_state, make_train_step
+from netcalc.train.schedules import Pace
+from netcalc.train.step import initial_train_state, make_gathering_step, make_train_step, nothing_gathered
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ def as_declared(graph: Graph) -> dict[str, RawInput]:
 def compile_step(graph: Graph, spec: UpdateSpec, device: jax.Device, inputs: dict[str, RawInput]) -> Any:
     """Return the compiled training step (jax.stages.Compiled) of a graph for a device, which may be only described.
 
+    Of an update of several batches it is the step that takes most: that of one batch.
+
     Raises whatever the compiler raises where the step does not fit the device.
     """
     sharding = SingleDeviceSharding(device)
@@ -65,14 +68,20 @@ def compile_step(graph: Graph, spec: UpdateSpec, device: jax.Device, inputs: dic
         return prepared if len(prepared) > 1 else next(iter(prepared.values()))
 
     recipe = make_recipe(graph, spec, prepare, device.platform)
-    optimizer = make_updater(spec)
+    # Which update has which rate changes nothing of its memory.
+    optimizer = make_updater(spec, recipe.facts, Pace(steps_per_epoch=1, steps=1))
     state = jax.eval_shape(lambda: initial_train_state(recipe, optimizer))
     batch = {
         name: jax.ShapeDtypeStruct((spec.batch_size, *raw.shape), jnp.dtype(raw.dtype))
         for name, raw in inputs.items()
     }
     labels = jax.ShapeDtypeStruct((spec.batch_size, *_positions(graph, recipe)), jnp.int32)
-    arguments = _placed((state, jax.eval_shape(Sums.zero), batch, labels), sharding)
+    sums = jax.eval_shape(Sums.zero)
+    if spec.accumulates:
+        gathered = jax.eval_shape(lambda params: nothing_gathered(recipe, params), state.params)
+        arguments = _placed((state, gathered, sums, batch, labels), sharding)
+        return make_gathering_step(recipe).lower(*arguments).compile()  # type: ignore[attr-defined]
+    arguments = _placed((state, sums, batch, labels), sharding)
     return make_train_step(recipe, optimizer).lower(*arguments).compile()  # type: ignore[attr-defined]
 
 

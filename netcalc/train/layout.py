@@ -7,12 +7,13 @@ is already the device's: XLA then only relabels the axes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 
 from netcalc.compiler.initialize import Params
 from netcalc.graph import Graph
+from netcalc.layers.base import ParamSpec
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,13 @@ class KernelLayout:
     def logical(self, params: Params) -> Params:
         """Return kept parameters in HWIO order."""
         return self._turned(params, source=0, target=-1)
+
+    def kept(self, node: str, name: str) -> ParamSpec:
+        """Return what is known of a parameter, its axes in the order it is kept in."""
+        spec = self.graph.nodes[node].known.params[name]
+        if not (self.filters_first and self._is_conv_kernel(node, name)):
+            return spec
+        return replace(spec, axes=spec.axes[-1:] + spec.axes[:-1], shape=(*spec.shape[-1:], *spec.shape[:-1]))
 
     def _turned(self, params: Params, *, source: int, target: int) -> Params:
         if not self.filters_first:

@@ -17,7 +17,7 @@ from netcalc.train.metrics import Metrics, Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import Plan
 from netcalc.train.run import CHECKPOINTS, EpochRecord, record_epoch
-from netcalc.train.step import evaluated_params, initial_train_state, make_train_step
+from netcalc.train.step import evaluated_params, initial_train_state, make_update
 
 
 class Reporter(Protocol):
@@ -55,8 +55,8 @@ class _Training:
 
     def __init__(self, plan: Plan, run: Path, reporter: Reporter, interrupted: Callable[[], int | None]) -> None:
         self.plan, self.directory, self.reporter, self.interrupted = plan, run, reporter, interrupted
-        self.optimizer = make_updater(plan.spec)
-        self.update = make_train_step(plan.recipe, self.optimizer)
+        self.optimizer = make_updater(plan.spec, plan.recipe.facts, plan.pace)
+        self.update = make_update(plan.recipe, self.optimizer)
         self.evaluator = Evaluator(plan)
         self.current = initial_train_state(plan.recipe, self.optimizer)
         self.best: EpochRecord | None = None
@@ -70,7 +70,7 @@ class _Training:
             began = time.perf_counter()
             sums, images = Sums.zero(), 0
             for batch_images, batch_labels in training_batches(
-                self.plan.dataset.train, self.plan.spec.batch_size, self.plan.spec.seed, epoch
+                self.plan.dataset.train, self.plan.samples_per_update, self.plan.spec.seed, epoch
             ):
                 signal = self.interrupted()
                 if signal is not None or step == self.plan.steps:

@@ -1,12 +1,11 @@
-"""Optimizers as a gradient transformation and the point that is evaluated.
+"""The optimizer of an update: the spec's method at the rate of its schedule, gradients bounded, averages kept.
 
-Some methods take the gradient at another point than the one they hand out: Nesterov's keeps the look-ahead point.
-`eval_params` gives the point to evaluate, save and export.
+It is a gradient transformation and the point that is evaluated, since some methods take the gradient at another
+point than the one they hand out. All that changes from update to update is in the state, a tree of arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,25 +13,76 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from netcalc.spec.training import Adam, Clip, Momentum, Nesterov, OptimizerSpec, Sgd, UpdateSpec
-
-EvalParams = Callable[[Any, Any], Any]
+from netcalc.spec.schedules import Plateau, ScheduleSpec
+from netcalc.spec.training import Clip, UpdateSpec
+from netcalc.train.methods import EvalParams, Method, make_method
+from netcalc.train.param_facts import ParamFacts, no_facts
+from netcalc.train.schedules import Pace, make_factor, make_plateau
 
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """`transform` updates the trained parameters; `eval_params(optimizer_state, params)` is what to evaluate."""
+    """`transform` updates the trained parameters; `eval_params(optimizer_state, params)` is what to evaluate.
 
-    transform: optax.GradientTransformation
+    An update takes the mean loss of its samples beside gradients and parameters:
+    `update(gradients, state, params, loss=loss)`.
+    """
+
+    transform: optax.GradientTransformationExtraArgs
     eval_params: EvalParams
 
 
-def make_updater(spec: UpdateSpec) -> Optimizer:
-    """Return the optimizer of an update, gradients clipped and parameters averaged as the spec asks."""
-    optimizer = _in_float32(make_optimizer(spec.optimizer))
+def make_updater(spec: UpdateSpec, facts: ParamFacts = no_facts, pace: Pace | None = None) -> Optimizer:
+    """Return the optimizer of an update: method, schedule, bound on gradients and average, as the spec asks.
+
+    `facts` is asked for where weights are treated unlike the rest, `pace` by schedules.
+    """
+    method = make_method(spec.optimizer, facts)
+    rate = spec.optimizer.chosen.learning_rate
+    optimizer = _at_constant_rate(method, rate)
+    if spec.schedule is not None:
+        optimizer = _scheduled(method, rate, spec.schedule, pace)
+    optimizer = _in_float32(optimizer)
     if spec.clip is not None:
         optimizer = _clipped(optimizer, spec.clip)
     return optimizer if spec.ema is None else _averaged(optimizer, spec.ema)
+
+
+def _at_constant_rate(method: Method, rate: float) -> Optimizer:
+    return Optimizer(optax.with_extra_args_support(method.at(rate)), method.eval_params)
+
+
+class Scheduled(NamedTuple):
+    """A method's state, the number of updates made, and what follows the loss, where something does."""
+
+    inner: Any
+    made: jax.Array
+    plateau: Any
+
+
+def _scheduled(method: Method, rate: float, schedule: ScheduleSpec, pace: Pace | None) -> Optimizer:
+    """Let each update have the rate of its schedule; a plateau's counts from the update after it was seen."""
+    if pace is None:
+        raise TypeError("a schedule needs to know how many updates an epoch has")
+    factor = make_factor(schedule, pace)
+    plateau = make_plateau(schedule.chosen, pace) if isinstance(schedule.chosen, Plateau) else None
+
+    def init(params: Any) -> Scheduled:
+        watching = None if plateau is None else plateau.init(params)
+        return Scheduled(method.at(rate).init(params), jnp.zeros((), jnp.int32), watching)
+
+    def update(gradients: Any, state: Scheduled, params: Any = None, *, loss: Any = None) -> tuple[Any, Scheduled]:
+        now, watching = rate * factor(state.made), state.plateau
+        if plateau is not None:
+            now = now * watching.scale
+            _, watching = plateau.update((), watching, value=loss)
+        updates, inner = method.at(now).update(gradients, state.inner, params)
+        return updates, Scheduled(inner, state.made + 1, watching)
+
+    def eval_params(optimizer_state: Scheduled, params: Any) -> Any:
+        return method.eval_params(optimizer_state.inner, params)
+
+    return Optimizer(optax.GradientTransformationExtraArgs(init, update), eval_params)
 
 
 def _in_float32(optimizer: Optimizer) -> Optimizer:
@@ -47,14 +97,15 @@ def _in_float32(optimizer: Optimizer) -> Optimizer:
     def init(params: Any) -> Any:
         return optimizer.transform.init(widened(params))
 
-    def update(gradients: Any, state: Any, params: Any) -> tuple[Any, Any]:
-        updates: tuple[Any, Any] = optimizer.transform.update(widened(gradients), state, widened(params))
+    def update(gradients: Any, state: Any, params: Any, **extra: Any) -> tuple[Any, Any]:
+        updates: tuple[Any, Any]
+        updates = optimizer.transform.update(widened(gradients), state, widened(params), **extra)
         return updates
 
     def eval_params(optimizer_state: Any, params: Any) -> Any:
         return optimizer.eval_params(optimizer_state, widened(params))
 
-    return Optimizer(optax.GradientTransformation(init, update), eval_params)
+    return Optimizer(optax.GradientTransformationExtraArgs(init, update), eval_params)
 
 
 def _clipped(optimizer: Optimizer, clip: Clip) -> Optimizer:
@@ -84,8 +135,8 @@ def _averaged(optimizer: Optimizer, decay: float) -> Optimizer:
         average = jax.tree.map(lambda x: jnp.array(x, jnp.promote_types(x.dtype, jnp.float32)), params)
         return Averaged(optimizer.transform.init(params), average)
 
-    def update(gradients: Any, state: Averaged, params: Any) -> tuple[Any, Averaged]:
-        updates, inner = optimizer.transform.update(gradients, state.inner, params)
+    def update(gradients: Any, state: Averaged, params: Any, **extra: Any) -> tuple[Any, Averaged]:
+        updates, inner = optimizer.transform.update(gradients, state.inner, params, **extra)
         fresh = optimizer.eval_params(inner, optax.apply_updates(params, updates))
         average = jax.tree.map(lambda a, x: decay * a + (1 - decay) * x.astype(a.dtype), state.average, fresh)
         return updates, Averaged(inner, average)
@@ -93,37 +144,4 @@ def _averaged(optimizer: Optimizer, decay: float) -> Optimizer:
     def eval_params(optimizer_state: Averaged, params: Any) -> Any:
         return optimizer_state.average
 
-    return Optimizer(optax.GradientTransformation(init, update), eval_params)
-
-
-def make_optimizer(spec: OptimizerSpec) -> Optimizer:
-    """Return the optimizer that a spec names."""
-    match spec.chosen:
-        case Sgd(learning_rate=rate):
-            return Optimizer(optax.sgd(rate), _same)
-        case Nesterov(learning_rate=rate, momentum=momentum):
-            return Optimizer(_traced(rate, momentum, nesterov=True), _before_look_ahead(rate, momentum))
-        case Momentum(learning_rate=rate, momentum=momentum):
-            return Optimizer(_traced(rate, momentum, nesterov=False), _same)
-        case Adam() as adam:
-            return Optimizer(optax.adam(adam.learning_rate, b1=adam.beta1, b2=adam.beta2, eps=adam.epsilon), _same)
-    raise AssertionError(f"no optimizer for {spec.kind}")
-
-
-def _same(optimizer_state: Any, params: Any) -> Any:
-    return params
-
-
-def _traced(rate: float, momentum: float, *, nesterov: bool) -> optax.GradientTransformation:
-    # optax keeps m = −v/α, with v ← γv − αg: the same method while α is constant.
-    return optax.chain(optax.trace(momentum, nesterov=nesterov), optax.scale_by_learning_rate(rate))
-
-
-def _before_look_ahead(rate: float, momentum: float) -> EvalParams:
-    """The parameters are x = θ + γv with v = −αm; hand out θ = x + γαm."""
-
-    def eval_params(optimizer_state: Any, params: Any) -> Any:
-        trace = optimizer_state[0].trace
-        return jax.tree.map(lambda x, m: x + momentum * rate * m, params, trace)
-
-    return eval_params
+    return Optimizer(optax.GradientTransformationExtraArgs(init, update), eval_params)

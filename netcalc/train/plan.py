@@ -13,6 +13,7 @@ from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
 from netcalc.spec.training import TrainingSpec
 from netcalc.train.recipe import Recipe, make_recipe
+from netcalc.train.schedules import Pace
 from netcalc.units import format_shape
 
 EPOCHS = 10
@@ -35,14 +36,26 @@ class Plan:
         return self.recipe.network
 
     @property
+    def samples_per_update(self) -> int:
+        """Samples in one update, at most: those of all its batches; for `gd` the training set's."""
+        if self.spec.optimizer.kind == "gd":
+            return len(self.dataset.train.labels)
+        return self.spec.batch_size * self.spec.accumulate
+
+    @property
     def steps_per_epoch(self) -> int:
         """Updates in one pass over the training set."""
-        return -(-len(self.dataset.train.labels) // self.spec.batch_size)
+        return -(-len(self.dataset.train.labels) // self.samples_per_update)
 
     @property
     def steps(self) -> int:
         """Updates in the whole training."""
         return self.spec.steps or (self.spec.epochs or EPOCHS) * self.steps_per_epoch
+
+    @property
+    def pace(self) -> Pace:
+        """What schedules need to know of the training's length."""
+        return Pace(self.steps_per_epoch, self.steps)
 
 
 def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:

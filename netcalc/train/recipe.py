@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 
 from netcalc.compiler.network import Network, compile_graph
 from netcalc.graph import Graph
+from netcalc.layers.base import ParamSpec
 from netcalc.spec.training import UpdateSpec
 from netcalc.train.layout import KernelLayout, layout_for
 
@@ -29,6 +31,10 @@ class Recipe:
     def params_dtype(self) -> str:
         """What parameters and the optimizer's moments are stored in."""
         return "bfloat16" if self.spec.precision == "bfloat16" else "float32"
+
+    def facts(self, params: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, ParamSpec]]:
+        """Return what is known of each parameter, as it is kept, in the structure of the parameters."""
+        return {node: {name: self.layout.kept(node, name) for name in group} for node, group in params.items()}
 
 
 def make_recipe(graph: Graph, spec: UpdateSpec, prepare: Prepare, platform: str | None = None) -> Recipe:

@@ -12,9 +12,11 @@ from jax.typing import ArrayLike
 
 from netcalc.compiler.initialize import Params, State
 from netcalc.compiler.network import SURVIVES_REMAT
+from netcalc.data.pipeline import split_batch
 from netcalc.train.losses import LOSSES
 from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import Optimizer
+from netcalc.train.penalty import make_penalty_gradient
 from netcalc.train.recipe import Recipe
 
 
@@ -28,6 +30,7 @@ class TrainState(NamedTuple):
 
 
 TrainStep = Callable[[TrainState, Sums, ArrayLike, ArrayLike], tuple[TrainState, Sums]]
+GatheringStep = Callable[[TrainState, "Gathered", Sums, ArrayLike, ArrayLike], tuple[State, "Gathered", Sums]]
 EvaluationStep = Callable[[Params, State, Sums, ArrayLike, ArrayLike, ArrayLike], Sums]
 
 
@@ -54,30 +57,97 @@ def evaluated_params(recipe: Recipe, optimizer: Optimizer, current: TrainState) 
 
 
 def make_train_step(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
-    """Return the jitted update; its first two arguments are donated."""
-    sample_loss = LOSSES[recipe.spec.loss]
-    apply = _training_apply(recipe)
-    _, step_key = _keys(recipe)
+    """Return the jitted update from one batch; its first two arguments are donated."""
+    differentiate = _make_differentiation(recipe, jnp.mean)
+    penalized = _make_penalized(recipe)
 
     def step(current: TrainState, sums: Sums, images: jax.Array, labels: jax.Array) -> tuple[TrainState, Sums]:
-        x = recipe.prepare(images)
         trained = _trained(recipe, current.params)
-
-        def loss(trained: Params) -> tuple[jax.Array, tuple[jax.Array, jax.Array, State]]:
-            params = current.params | trained
-            key = jax.random.fold_in(step_key, current.step)
-            outputs, state = apply(recipe.layout.logical(params), current.state, x, key)
-            heads = [_by_position(head) for head in jax.tree.leaves(outputs)]
-            losses = sum((sample_loss(head, labels) for head in heads[1:]), sample_loss(heads[0], labels))
-            return jnp.mean(losses), (losses, heads[0], state)
-
-        gradients, (losses, outputs, state) = jax.grad(loss, has_aux=True)(trained)
-        updates, optimizer_state = optimizer.transform.update(gradients, current.optimizer, trained)
-        params = current.params | optax.apply_updates(trained, updates)
-        sums = sums.plus(losses, outputs, labels, jnp.ones_like(losses))
-        return TrainState(params, state, optimizer_state, current.step + 1), sums
+        key = jax.random.fold_in(_keys(recipe)[1], current.step)
+        gradients, found = differentiate(current, trained, key, images, labels)
+        params, optimizer_state = _changed(
+            optimizer, penalized(gradients, trained), current, trained, jnp.mean(found.losses)
+        )
+        sums = sums.plus(found.losses, found.outputs, labels, jnp.ones_like(found.losses))
+        return TrainState(params, found.state, optimizer_state, current.step + 1), sums
 
     return jax.jit(step, donate_argnums=(0, 1))
+
+
+class Gathered(NamedTuple):
+    """What the batches of one update have come to: sums over their samples, gradients in float32."""
+
+    gradients: Params
+    loss: jax.Array
+    samples: jax.Array
+    batches: jax.Array
+
+
+def make_gathering_step(recipe: Recipe) -> GatheringStep:
+    """Return the jitted sum of one batch more; what was gathered and the metrics' sums are donated.
+
+    Batch-norm statistics move with every batch. Each batch has its own dropout.
+    """
+    differentiate = _make_differentiation(recipe, jnp.sum)
+
+    def step(
+        current: TrainState, gathered: Gathered, sums: Sums, images: jax.Array, labels: jax.Array
+    ) -> tuple[State, Gathered, Sums]:
+        trained = _trained(recipe, current.params)
+        key = jax.random.fold_in(jax.random.fold_in(_keys(recipe)[1], current.step), gathered.batches)
+        gradients, found = differentiate(current, trained, key, images, labels)
+        total = Gathered(
+            jax.tree.map(lambda total, g: total + g.astype(total.dtype), gathered.gradients, gradients),
+            gathered.loss + jnp.sum(found.losses),
+            gathered.samples + len(found.losses),
+            gathered.batches + 1,
+        )
+        sums = sums.plus(found.losses, found.outputs, labels, jnp.ones_like(found.losses))
+        return found.state, total, sums
+
+    # What the optimizer keeps is on the device meanwhile: as an argument, unused, it is in the compiler's account.
+    return jax.jit(step, donate_argnums=(1, 2), keep_unused=True)
+
+
+def nothing_gathered(recipe: Recipe, params: Params) -> Gathered:
+    """Return the sums over no batch."""
+
+    def zeros(array: jax.Array) -> jax.Array:
+        return jnp.zeros(array.shape, jnp.promote_types(array.dtype, jnp.float32))
+
+    sums = jax.tree.map(zeros, _trained(recipe, params))
+    return Gathered(sums, jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+
+
+def make_update(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
+    """Return the update from all samples of one, in as many batches as the spec says; the state is donated.
+
+    One batch after another adds to a sum of gradients that stays on the device, and nothing else of a batch does.
+    To scan over the batches within one program would need them all there at once, in one size.
+    """
+    if not recipe.spec.accumulates:
+        return make_train_step(recipe, optimizer)
+    gather, penalized = make_gathering_step(recipe), _make_penalized(recipe)
+    nothing = jax.jit(lambda params: nothing_gathered(recipe, params))
+
+    def change(current: TrainState, gathered: Gathered) -> TrainState:
+        trained = _trained(recipe, current.params)
+        mean = jax.tree.map(lambda total: total / gathered.samples, gathered.gradients)
+        params, optimizer_state = _changed(
+            optimizer, penalized(mean, trained), current, trained, gathered.loss / gathered.samples
+        )
+        return TrainState(params, current.state, optimizer_state, current.step + 1)
+
+    changed = jax.jit(change, donate_argnums=(0,))
+
+    def update(current: TrainState, sums: Sums, images: ArrayLike, labels: ArrayLike) -> tuple[TrainState, Sums]:
+        gathered = nothing(current.params)
+        for some_images, some_labels in split_batch((images, labels), recipe.spec.batch_size):
+            state, gathered, sums = gather(current, gathered, sums, some_images, some_labels)
+            current = current._replace(state=state)
+        return changed(current, gathered), sums
+
+    return update
 
 
 def make_evaluation_step(recipe: Recipe) -> EvaluationStep:
@@ -93,6 +163,62 @@ def make_evaluation_step(recipe: Recipe) -> EvaluationStep:
         return sums.plus(sample_loss(outputs, labels), outputs, labels, weights)
 
     return jax.jit(step, donate_argnums=(2,))
+
+
+class _Found(NamedTuple):
+    """What a batch gives beside its gradient: each sample's loss, the main head's outputs, statistics."""
+
+    losses: jax.Array
+    outputs: jax.Array
+    state: State
+
+
+Differentiation = Callable[[TrainState, Params, jax.Array, jax.Array, jax.Array], tuple[Params, _Found]]
+
+
+def _make_differentiation(recipe: Recipe, reduce: Callable[[jax.Array], jax.Array]) -> Differentiation:
+    """Return the gradient of the mean or the sum of the losses of a batch."""
+    sample_loss = LOSSES[recipe.spec.loss]
+    apply = _training_apply(recipe)
+
+    def differentiate(
+        current: TrainState, trained: Params, key: jax.Array, images: jax.Array, labels: jax.Array
+    ) -> tuple[Params, _Found]:
+        x = recipe.prepare(images)
+
+        def loss(trained: Params) -> tuple[jax.Array, _Found]:
+            params = current.params | trained
+            outputs, state = apply(recipe.layout.logical(params), current.state, x, key)
+            heads = [_by_position(head) for head in jax.tree.leaves(outputs)]
+            losses = sum((sample_loss(head, labels) for head in heads[1:]), sample_loss(heads[0], labels))
+            return reduce(losses), _Found(losses, heads[0], state)
+
+        gradients: Params
+        gradients, found = jax.grad(loss, has_aux=True)(trained)
+        return gradients, found
+
+    return differentiate
+
+
+def _make_penalized(recipe: Recipe) -> Callable[[Params, Params], Params]:
+    """Return what adds the gradient of the penalty to that of the mean loss."""
+    penalty_gradient = make_penalty_gradient(recipe.spec.regularization, recipe.facts)
+
+    def penalized(gradients: Params, trained: Params) -> Params:
+        if penalty_gradient is None:
+            return gradients
+        total: Params = jax.tree.map(jnp.add, gradients, penalty_gradient(trained))
+        return total
+
+    return penalized
+
+
+def _changed(
+    optimizer: Optimizer, gradients: Params, current: TrainState, trained: Params, loss: jax.Array
+) -> tuple[Params, Any]:
+    """Return the parameters and the optimizer's state after an update."""
+    updates, optimizer_state = optimizer.transform.update(gradients, current.optimizer, trained, loss=loss)
+    return current.params | optax.apply_updates(trained, updates), optimizer_state
 
 
 def _training_apply(recipe: Recipe) -> Callable[[Params, State, Any, jax.Array], tuple[Any, State]]:

@@ -20,13 +20,16 @@ _ARGUMENTS: tuple[tuple[str, Part], ...] = (
     ("current.optimizer", "optimizer"),
     ("current.state", "state"),
     ("current.step", "metrics"),
+    ("gathered.gradients", "weight_gradients"),
+    ("gathered", "metrics"),
     ("sums", "metrics"),
     ("images", "batch"),
     ("labels", "batch"),
 )
 """How names of entry parameters begin, which are those of the arguments of `make_train_step`'s step."""
 
-_ARGUMENT_PARTS = frozenset(part for _, part in _ARGUMENTS)
+_ARGUMENT_PARTS = frozenset(part for _, part in _ARGUMENTS) - {"weight_gradients"}
+"""Parts that nothing but arguments is of."""
 
 _OWNER = re.compile(r"^current\.params\['([^']+)'\]")
 _BACKWARD = "transpose(jvp("

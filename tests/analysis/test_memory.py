@@ -115,16 +115,46 @@ def test_a_pool_before_its_relu_keeps_a_byte_an_output_instead_of_the_map() -> N
 # What is handed to the step
 
 
+TWO_SLOTS = ("adadelta", "adam", "adamax", "adamw", "nadam", "radam", "lamb")
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("ema", [None, 0.9])
 def test_slots_of_the_optimizer_and_of_the_moving_average(optimizer: str, ema: float | None) -> None:
-    slots = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}[optimizer] + (ema is not None)
+    slots = (0 if optimizer in ("gd", "sgd") else 2 if optimizer in TWO_SLOTS else 1) + (ema is not None)
     found = training(graph_of(CHAIN), optimizer=optimizer, ema=ema)
     assert found.parts.optimizer == slots * 48 * 4
-    assert arena(found) == arena(training(graph_of(CHAIN)))
+    gradient_sum = 48 * 4 if optimizer == "gd" else 0
+    assert arena(found) - gradient_sum == arena(training(graph_of(CHAIN)))
     # Both are in float32 whatever the precision.
     narrow = training(graph_of(CHAIN), optimizer=optimizer, ema=ema, precision="bfloat16")
     assert narrow.parts.optimizer == slots * 48 * 4
+
+
+def test_muon_keeps_one_value_for_a_weight_and_two_for_the_rest() -> None:
+    found = training(graph_of("[{dense: 4}, batch_norm]"), optimizer="muon")
+    weights, rest = found.parts.weights // 4 - 12, 12  # the biases of four units, scale and shift of four channels
+    assert found.parts.optimizer == 4 * (weights + 2 * rest)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("update", [{"accumulate": 3}, {"optimizer": "gd"}])
+def test_an_update_of_several_batches_keeps_the_sum_of_their_gradients(
+    precision: str, update: dict[str, Any]
+) -> None:
+    plain = training(graph_of(CHAIN), optimizer="sgd", precision=precision)
+    found = training(graph_of(CHAIN), **{"optimizer": "sgd", "precision": precision, **update})
+    # In float32 whatever the precision; nothing else changes, for `batch_size` is what is on the device together.
+    assert found.parts.gradients - plain.parts.gradients == 4 * 48
+    assert found.total_bytes - plain.total_bytes == 4 * 48
+    assert (found.parts.batch, found.transient) == (plain.parts.batch, plain.transient)
+
+
+def test_the_norm_of_a_sum_of_gradients_is_taken_when_the_batches_are_gone() -> None:
+    clipped = {"clip": {"norm": 1.0}}
+    plain = training(graph_of(CHAIN), **clipped)
+    found = training(graph_of(CHAIN), accumulate=2, **clipped)
+    assert found.total_bytes - 4 * 48 == training(graph_of(CHAIN)).total_bytes <= plain.total_bytes
 
 
 @pytest.mark.parametrize(

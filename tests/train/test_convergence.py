@@ -1,0 +1,68 @@
+"""Every optimizer trains the small digits: test accuracy after so many updates, over seeds."""
+
+import time
+from statistics import mean
+
+import pytest
+
+from netcalc.spec.optimizers import OptimizerSpec
+from netcalc.train.evaluate import Evaluator
+from netcalc.train.metrics import Sums
+from netcalc.train.optimizers import make_updater
+from netcalc.train.plan import make_plan
+from netcalc.train.step import evaluated_params, initial_train_state, make_update
+from netcalc.data.pipeline import training_batches
+from tests.train.specs import graph_of
+
+DIGITS = """
+name: digits
+input: [8, 8, 1]
+layers:
+  - conv: {filters: 32, kernel: 3, padding: same}
+  - relu
+  - max_pool: 2
+  - conv: {filters: 64, kernel: 3, padding: same}
+  - relu
+  - max_pool: 2
+  - flatten
+  - dense: 64
+  - relu
+  - dense: 10
+train: {data: digits, batch_size: 32, epochs: 30}
+"""
+
+RATES = {
+    "gd": 0.3,
+    "sgd": 0.05,
+    "momentum": 0.02,
+    "nesterov": 0.02,
+    "rud": 0.02,
+    "adagrad": 0.02,
+    "adadelta": 1.0,
+    "rmsprop": 1e-3,
+    "adam": 1e-3,
+    "adamax": 2e-3,
+    "adamw": 1e-3,
+    "nadam": 1e-3,
+    "radam": 1e-3,
+    "lion": 3e-4,
+    "lars": 10.0,
+    "lamb": 5e-3,
+    "muon": 0.02,
+    "schedule_free": 1.0,
+}
+EPOCHS = {"gd": 200}
+"""Where they are not 30: an epoch of batch gradient descent is one update."""
+
+
+def accuracy(name, seed, epochs, rate):
+    """Return the test accuracy of the last epoch."""
+    optimizer = f"train.optimizer={{{name}: {rate}}}"
+    plan = make_plan(graph_of(DIGITS, optimizer, f"train.seed={seed}", f"train.epochs={epochs}"))
+    updater = make_updater(plan.spec, plan.recipe.facts, plan.pace)
+    update, current = make_update(plan.recipe, updater), initial_train_state(plan.recipe, updater)
+    for epoch in range(1, epochs + 1):
+        for images, labels in training_batches(plan.dataset.train, plan.samples_per_update, seed, epoch):
+            current, _ = update(current, Sums.zero(), images, labels)
+    params = evaluated_params(plan.recipe, updater, current)
+    return Evaluator(plan).test(params, current.state).accuracy
