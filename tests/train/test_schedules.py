@@ -159,7 +159,8 @@ def test_what_is_evaluated_does_not_depend_on_the_rate():
     """Nesterov's θ is behind the point of the gradient by γv, whatever rate v was made with."""
     nesterov = {"nesterov": {"learning_rate": 0.1, "momentum": 0.9}}
     optimizer = make_updater(
-        UpdateSpec.model_validate({"optimizer": nesterov, "schedule": {"exponential": {"every_steps": 1}}}), pace=PACE
+        UpdateSpec.model_validate({"optimizer": nesterov, "schedule": {"exponential": {"every_steps": 1}}}),
+        pace=PACE,
     )
     theta, v = 1.0, 0.0
     params = {"w": jnp.ones(())}
@@ -169,7 +170,9 @@ def test_what_is_evaluated_does_not_depend_on_the_rate():
         theta += v
         updates, state = optimizer.transform.update(params, state, params, loss=0.0)
         params = optax.apply_updates(params, updates)
-        assert float(optimizer.eval_params(state, params)["w"]) == pytest.approx(theta, abs=1e-7)  # rates are float32
+        assert float(optimizer.eval_params(state, params)["w"]) == pytest.approx(
+            theta, abs=1e-7
+        )  # rates are float32
 
 
 def plateau(losses, factor, patience, threshold, cooldown, end):
