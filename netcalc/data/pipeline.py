@@ -52,9 +52,18 @@ def evaluation_batches(split: Split, batch_size: int) -> Iterator[tuple[Batch, N
 
 def prepare(images: jax.Array, preprocessing: Preprocessing, max_value: int) -> jax.Array:
     """Return the network's input for raw images (batch, height, width, channels) whose white is `max_value`."""
+    return normalized(scaled(images, preprocessing, max_value), preprocessing)
+
+
+def scaled(images: jax.Array, preprocessing: Preprocessing, max_value: int) -> jax.Array:
+    """Return images of the network's size with pixels in [0, 1]."""
     x = images.astype(jnp.float32) / max_value
     if preprocessing.resize is not None:
         shape = (x.shape[0], *preprocessing.resize, x.shape[3])
         x = jax.image.resize(x, shape, method="bilinear", antialias=True)
-    x = jnp.pad(x, ((0, 0), *preprocessing.pad, (0, 0)))
+    return jnp.pad(x, ((0, 0), *preprocessing.pad, (0, 0)))
+
+
+def normalized(x: jax.Array, preprocessing: Preprocessing) -> jax.Array:
+    """Return (x − mean) / std per channel."""
     return (x - jnp.array(preprocessing.mean)) / jnp.array(preprocessing.std)

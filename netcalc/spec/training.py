@@ -19,6 +19,7 @@ from pydantic import (
 from netcalc.choice import LIST_AS_TUPLE, Fields
 from netcalc.layers.base import Flag, PositiveInt
 from netcalc.layers.window import Padding
+from netcalc.spec.augment import Augmentation
 from netcalc.spec.optimizers import OptimizerSpec
 from netcalc.spec.schedules import ScheduleSpec
 
@@ -171,6 +172,9 @@ class TrainingSpec(UpdateSpec):
     """Everything that `netcalc train` needs beside the network."""
 
     data: DataSpec = Field(description="the data set and its preprocessing")
+    augment: Annotated[tuple[Augmentation, ...], LIST_AS_TUPLE] = Field(
+        default=(), description="random changes of training images, in order, each drawn anew every time"
+    )
     epochs: PositiveInt | None = Field(default=None, description="passes over the training set; 10 by default")
     steps: PositiveInt | None = Field(default=None, description="updates to make, instead of epochs")
 

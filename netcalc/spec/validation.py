@@ -48,12 +48,12 @@ def _diagnostic(model: type[Fields], error: ErrorDetails, tree: YamlTree, what: 
     name = _field_name(path, what)
     match error["type"]:
         case "extra_forbidden":
-            owner = str(path[-2]) if len(path) > 1 else what
+            owner = _field_name(path[:-1], what)
             span = locate(tree, path, key=True)
             help = did_you_mean(name, _known_fields(model, path[:-1]))
             return Diagnostic("NC010", f"unknown field `{name}` of `{owner}`", span, help, node=node)
         case "missing":
-            owner = str(path[-2]) if len(path) > 1 else what
+            owner = _field_name(path[:-1], what)
             span = locate(tree, path[:-1])
             return Diagnostic("NC012", f"`{owner}` needs `{name}`", span, _describe(model, path), node=node)
         case "model_type":
@@ -116,8 +116,10 @@ def _describe(model: type[Fields], path: tuple[int | str, ...]) -> str:
 
 def _model_at(model: type[Fields] | None, path: tuple[int | str, ...]) -> type[Fields] | None:
     for step in path:
-        if model is None or not isinstance(step, str):
+        if model is None:
             return None
+        if isinstance(step, int):  # an item of a list has the model of the list
+            continue
         field = model.model_fields.get(step)
         model = field_model(field.annotation) if field else None
     return model

@@ -18,18 +18,22 @@ from netcalc.graph import Graph
 from netcalc.spec.training import UpdateSpec
 from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
-from netcalc.train.recipe import Prepare, Recipe, make_recipe
+from netcalc.train.recipe import Augment, Prepare, Recipe, make_recipe
 from netcalc.train.schedules import Pace
 from netcalc.train.step import initial_train_state, make_gathering_step, make_train_step, nothing_gathered
 
 
 @dataclass(frozen=True, slots=True)
 class RawInput:
-    """How a batch reaches the device: shape and dtype of one sample, and what prepares it there."""
+    """How a batch reaches the device: shape and dtype of one sample, and what prepares it there.
+
+    `augment` prepares it in training where there is one; it is for networks of one input.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     prepare: Prepare
+    augment: Augment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def compile_step(graph: Graph, spec: UpdateSpec, device: jax.Device, inputs: dic
         prepared = {name: inputs[name].prepare(raw[name]) for name in inputs}
         return prepared if len(prepared) > 1 else next(iter(prepared.values()))
 
-    recipe = make_recipe(graph, spec, prepare, device.platform)
+    recipe = make_recipe(graph, spec, prepare, device.platform, _augment(inputs))
     # Which update has which rate changes nothing of its memory.
     optimizer = make_updater(spec, recipe.facts, Pace(steps_per_epoch=1, steps=1))
     state = jax.eval_shape(lambda: initial_train_state(recipe, optimizer))
@@ -83,6 +87,15 @@ def compile_step(graph: Graph, spec: UpdateSpec, device: jax.Device, inputs: dic
         return make_gathering_step(recipe).lower(*arguments).compile()  # type: ignore[attr-defined]
     arguments = _placed((state, sums, batch, labels), sharding)
     return make_train_step(recipe, optimizer).lower(*arguments).compile()  # type: ignore[attr-defined]
+
+
+def _augment(inputs: dict[str, RawInput]) -> Augment | None:
+    """Return what prepares a training batch by the inputs' names."""
+    found = [(name, raw.augment) for name, raw in inputs.items() if raw.augment is not None]
+    if not found:
+        return None
+    ((name, augment),) = found
+    return lambda key, images, labels: augment(key, images[name], labels)
 
 
 def memory_of(compiled: Any) -> CompiledMemory:

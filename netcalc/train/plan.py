@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import jax
+
 from netcalc.compiler.network import Network
-from netcalc.data.pipeline import prepare
+from netcalc.data.augment import augmented, mixes
+from netcalc.data.pipeline import normalized, prepare, scaled
 from netcalc.data.preprocessing import Preprocessing, fit_preprocessing
 from netcalc.data.sources import Dataset, load_dataset
 from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
 from netcalc.spec.training import TrainingSpec
-from netcalc.train.recipe import Recipe, make_recipe
+from netcalc.train.recipe import Augment, Recipe, Samples, make_recipe
 from netcalc.train.schedules import Pace
 from netcalc.units import format_shape
 
@@ -84,7 +87,12 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
         )
         raise _error(graph, "NC201", message, "train.data", "change the `input`, or `resize` and `pad` the data")
     _check_classes(graph, dataset)
-    recipe = make_recipe(graph, spec, lambda images: prepare(images, preprocessing, dataset.max_value))
+    recipe = make_recipe(
+        graph,
+        spec,
+        lambda images: prepare(images, preprocessing, dataset.max_value),
+        augment=_augment(spec, preprocessing, dataset.max_value),
+    )
     return Plan(graph, spec, recipe, dataset, preprocessing)
 
 
@@ -107,6 +115,21 @@ def _check_ends(graph: Graph) -> None:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def _augment(spec: TrainingSpec, preprocessing: Preprocessing, max_value: int) -> Augment | None:
+    """Return what prepares training batches with the spec's random changes; None where it asks for none."""
+    if not spec.augment:
+        return None
+
+    def augment(key: jax.Array, images: jax.Array, labels: jax.Array) -> Samples:
+        mixed = augmented(spec.augment, key, scaled(images, preprocessing, max_value), labels)
+        x = normalized(mixed.images, preprocessing)
+        if not mixes(spec.augment):
+            return Samples(x, labels)
+        return Samples(x, labels, mixed.others, mixed.share)
+
+    return augment
 
 
 def _check_classes(graph: Graph, dataset: Dataset) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -18,14 +18,39 @@ Prepare = Callable[[jax.Array], jax.Array]
 """The network's input from a raw batch, on the device."""
 
 
+class Samples(NamedTuple):
+    """A batch as training sees it: the network's input, and whose losses count: `share` (batch,) of `labels`, the
+    rest of `others`. Where no image holds parts of two, `others` and `share` are None.
+    """
+
+    x: Any
+    labels: jax.Array
+    others: jax.Array | None = None
+    share: jax.Array | None = None
+
+
+Augment = Callable[[jax.Array, Any, jax.Array], Samples]
+"""The samples of a key, a raw batch and its labels, on the device."""
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """The network up to what the loss reads, how its input is prepared, and in which order kernels are kept."""
+    """The network up to what the loss reads, how its input is prepared, and in which order kernels are kept.
+
+    `augment`, where there is one, prepares training batches in place of `prepare`.
+    """
 
     network: Network
     spec: UpdateSpec
     prepare: Prepare
     layout: KernelLayout
+    augment: Augment | None = None
+
+    def samples(self, key: jax.Array, images: Any, labels: jax.Array) -> Samples:
+        """Return a raw batch as training sees it."""
+        if self.augment is None:
+            return Samples(self.prepare(images), labels)
+        return self.augment(key, images, labels)
 
     @property
     def params_dtype(self) -> str:
@@ -37,7 +62,9 @@ class Recipe:
         return {node: {name: self.layout.kept(node, name) for name in group} for node, group in params.items()}
 
 
-def make_recipe(graph: Graph, spec: UpdateSpec, prepare: Prepare, platform: str | None = None) -> Recipe:
+def make_recipe(
+    graph: Graph, spec: UpdateSpec, prepare: Prepare, platform: str | None = None, augment: Augment | None = None
+) -> Recipe:
     """Return the recipe of a graph for a platform: cpu, gpu or tpu, by default the one JAX computes on.
 
     On TPU the plain form of the network takes less memory than the lean one.
@@ -47,4 +74,4 @@ def make_recipe(graph: Graph, spec: UpdateSpec, prepare: Prepare, platform: str 
     network = compile_graph(
         graph, graph.read_by_loss(spec.loss), lean=platform != "tpu", compute_dtype=compute_dtype
     )
-    return Recipe(network, spec, prepare, layout_for(graph, platform))
+    return Recipe(network, spec, prepare, layout_for(graph, platform), augment)

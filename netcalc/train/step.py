@@ -19,6 +19,9 @@ from netcalc.train.optimizers import Optimizer
 from netcalc.train.penalty import make_penalty_gradient
 from netcalc.train.recipe import Recipe
 
+_AUGMENT = 2**31 - 1
+"""What is folded into the key of a step for its augmentation, apart from all that nodes draw from it."""
+
 
 class TrainState(NamedTuple):
     """All that an update changes. `params` is where gradients are taken, kernels in the order of the layout."""
@@ -184,13 +187,19 @@ def _make_differentiation(recipe: Recipe, reduce: Callable[[jax.Array], jax.Arra
     def differentiate(
         current: TrainState, trained: Params, key: jax.Array, images: jax.Array, labels: jax.Array
     ) -> tuple[Params, _Found]:
-        x = recipe.prepare(images)
+        samples = recipe.samples(jax.random.fold_in(key, _AUGMENT), images, labels)
+
+        def loss_of(head: jax.Array) -> jax.Array:
+            own = sample_loss(head, samples.labels)
+            if samples.others is None or samples.share is None:
+                return own
+            return samples.share * own + (1 - samples.share) * sample_loss(head, samples.others)
 
         def loss(trained: Params) -> tuple[jax.Array, _Found]:
             params = current.params | trained
-            outputs, state = apply(recipe.layout.logical(params), current.state, x, key)
+            outputs, state = apply(recipe.layout.logical(params), current.state, samples.x, key)
             heads = [_by_position(head) for head in jax.tree.leaves(outputs)]
-            losses = sum((sample_loss(head, labels) for head in heads[1:]), sample_loss(heads[0], labels))
+            losses = sum((loss_of(head) for head in heads[1:]), loss_of(heads[0]))
             return reduce(losses), _Found(losses, heads[0], state)
 
         gradients: Params

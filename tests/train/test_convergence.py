@@ -1,17 +1,11 @@
 """Every optimizer trains the small digits: test accuracy after so many updates, over seeds."""
 
-import time
-from statistics import mean
-
-import pytest
-
-from netcalc.spec.optimizers import OptimizerSpec
+from netcalc.data.pipeline import training_batches
 from netcalc.train.evaluate import Evaluator
 from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.step import evaluated_params, initial_train_state, make_update
-from netcalc.data.pipeline import training_batches
 from tests.train.specs import graph_of
 
 DIGITS = """
