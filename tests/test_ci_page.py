@@ -31,7 +31,7 @@ def steps(setup: dict[str, Any]) -> list[dict[str, Any]]:
 def test_commands_have_the_options_that_are_named(here: Cli, name: str, words: str) -> None:
     offered = here(name, "--help").stdout
     for option, value in re.findall(r"(--\w[\w-]*)(?: (\w+))?", words):
-        (line,) = re.findall(rf"^.*{option}\b(?!-).*$", offered, flags=re.MULTILINE)
+        (line,) = re.findall(rf"^[^\w-]*{option}\b(?!-).*$", offered, flags=re.MULTILINE)
         assert option != "--format" or re.search(rf"[<\[|]{value}[>\]|]", line)
 
 

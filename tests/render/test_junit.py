@@ -133,6 +133,8 @@ def test_a_finding_without_a_test_of_its_own_gets_one() -> None:
     checked = replace(CLEAN, diagnostics=found)
     failed = verdicts(Outcome((checked,)), strict=True)
     assert {name for name, verdict in failed.items() if verdict} == {"budgets", "design", "suppressions"}
+    (failure,) = case(Outcome((checked,)), "suppressions", strict=True).findall("failure")
+    assert [code in (failure.text or "") for code in ("NC405", "NC410", "NC406")] == [True, True, False]
 
 
 def test_what_could_not_be_looked_at_is_skipped() -> None:
