@@ -50,8 +50,8 @@ class ReceptiveField:
     aligned: bool
 
 
-_Span = tuple[Fraction, Fraction, Fraction]
-"""First, last and stride along one axis."""
+_Span = tuple[int, int, int]
+"""First, last and stride along one axis: no layer whose window is known has a stride that is no integer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,7 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
     whole = shape[:-1]
     if not whole:
         return {}
-    one, zero = Fraction(1), Fraction(0)
-    seen: dict[str, _Seen | None] = {
-        name: _Seen(((zero, zero, one),) * len(whole), whole, True) for name in graph.inputs
-    }
+    seen: dict[str, _Seen | None] = {name: _Seen(((0, 0, 1),) * len(whole), whole, True) for name in graph.inputs}
     found: dict[str, ReceptiveField] = {}
     for node in graph.nodes.values():
         sources = [seen[name] for name in node.inputs]
@@ -89,11 +86,15 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
 
 
 def _field(seen: _Seen, whole: tuple[int, ...]) -> ReceptiveField:
-    axes = (
-        AxisField(first, last, stride, (-first, last + (side - 1) * stride - (length - 1)))
-        for (first, last, stride), side, length in zip(seen.spans, seen.sides, whole, strict=True)
-    )
-    return ReceptiveField(tuple(axes), seen.aligned)
+    axes = list(zip(seen.spans, seen.sides, whole, strict=True))
+    found = {axis: _axis_field(*axis) for axis in axes}  # most often the axes are alike
+    return ReceptiveField(tuple(found[axis] for axis in axes), seen.aligned)
+
+
+def _axis_field(span: _Span, side: int, length: int) -> AxisField:
+    first, last, stride = span
+    behind = last + (side - 1) * stride - (length - 1)
+    return AxisField(Fraction(first), Fraction(last), Fraction(stride), (Fraction(-first), Fraction(behind)))
 
 
 def _hull(sources: Iterable[_Seen]) -> _Seen:
