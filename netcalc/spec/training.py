@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveFloat, Tag, model_validator
@@ -11,8 +10,8 @@ from netcalc.choice import LIST_AS_TUPLE, Fields, OneOf
 from netcalc.layers.base import PositiveInt
 from netcalc.layers.window import Padding
 
-SOURCE_SHAPES: Mapping[str, tuple[int, int, int]] = {"mnist5k": (28, 28, 1), "digits": (8, 8, 1)}
-"""[height, width, channels] of the images of the built-in data sets, a byte a value."""
+EPOCHS = 10
+"""Passes over the training set where a spec says neither `epochs` nor `steps`."""
 
 Precision = Literal["float32", "bfloat16", "mixed"]
 Remat = Literal["none", "conv_outputs"]
@@ -167,7 +166,7 @@ class TrainingSpec(UpdateSpec):
     """Everything that `netcalc train` needs beside the network."""
 
     data: DataSpec = Field(description="the data set and its preprocessing")
-    epochs: PositiveInt | None = Field(default=None, description="passes over the training set; 10 by default")
+    epochs: PositiveInt | None = Field(default=None, description=f"passes over the training set; {EPOCHS} by default")
     steps: PositiveInt | None = Field(default=None, description="updates to make, instead of epochs")
 
     @model_validator(mode="after")

@@ -11,12 +11,9 @@ from netcalc.data.preprocessing import Preprocessing, fit_preprocessing
 from netcalc.data.sources import Dataset, load_dataset
 from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
-from netcalc.spec.training import TrainingSpec
+from netcalc.spec.training import EPOCHS, TrainingSpec
 from netcalc.train.recipe import Recipe, make_recipe
 from netcalc.units import format_shape
-
-EPOCHS = 10
-"""Epochs where a spec says neither `epochs` nor `steps`."""
 
 
 @dataclass(frozen=True)
