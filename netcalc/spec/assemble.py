@@ -24,6 +24,7 @@ from netcalc.spec.sections import SECTIONS
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain
 from netcalc.spec.substitution import Substitution
 from netcalc.spec.training import TrainingSpec
+from netcalc.spec.unused import unused
 from netcalc.spec.validation import validate
 
 F = TypeVar("F", bound=Fields)
@@ -104,6 +105,7 @@ class _Reader:
             budgets or Budgets(),
             self.file,
             self._places(),
+            unused(self.tree, self.file),
         )
 
     def _section(self, key: str) -> YamlTree | None:

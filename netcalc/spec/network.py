@@ -11,6 +11,7 @@ from netcalc.layers.base import Layer, TensorType
 from netcalc.spec.budgets import Budgets
 from netcalc.spec.expressions import Value
 from netcalc.spec.training import TrainingSpec
+from netcalc.spec.unused import Unused
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What a name that a person gives must match; the length bounds the full names of nested nodes."""
@@ -69,3 +70,5 @@ class NetworkSpec:
     file: str
     sections: Mapping[str, Span]
     """Where each part of the spec stands, by its dotted path: `train`, `budgets.params.max`."""
+    unused: tuple[Unused, ...] = ()
+    """Blocks and parameters that the spec's file defines and nothing reads."""

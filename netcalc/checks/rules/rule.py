@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
-from netcalc.diagnostics import Severity
+from netcalc.diagnostics import Severity, Span
 from netcalc.graph import Graph, Node
 
 
@@ -62,13 +62,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found, the way out, and where: a field of a node, or a section as `train.batch_size`."""
+    """What a rule found, the way out, and where: a field of a node, a section as `train.batch_size`, or a span."""
 
     message: str
     help: str
     node: Node | None = None
     field: str = ""
     section: str = ""
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
