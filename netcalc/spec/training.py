@@ -166,7 +166,9 @@ class TrainingSpec(UpdateSpec):
     """Everything that `netcalc train` needs beside the network."""
 
     data: DataSpec = Field(description="the data set and its preprocessing")
-    epochs: PositiveInt | None = Field(default=None, description=f"passes over the training set; {EPOCHS} by default")
+    epochs: PositiveInt | None = Field(
+        default=None, description=f"passes over the training set; {EPOCHS} by default"
+    )
     steps: PositiveInt | None = Field(default=None, description="updates to make, instead of epochs")
 
     @model_validator(mode="after")

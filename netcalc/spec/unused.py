@@ -15,7 +15,7 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """A block or parameter that nothing reads, where it is named; `block` is whose parameter it is, if a block's."""
+    """A block or parameter that nothing reads, where it is named, and the block whose parameter it is, if one's."""
 
     what: Literal["block", "parameter"]
     name: str

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from netcalc.analysis.receptive_field import ReceptiveField, receptive_fields
+from netcalc.checks.rules.signal import signal_scales
 from netcalc.diagnostics import Severity, Span
 from netcalc.graph import Graph, Node
 
@@ -50,6 +51,11 @@ class Subject:
         """What every node sees of the input, as far as it is known."""
         return receptive_fields(self.graph)
 
+    @cached_property
+    def signal_scales(self) -> Mapping[str, float]:
+        """log2 of the mean square of what every node gives before training, as far as it is known."""
+        return signal_scales(self.graph)
+
     def source(self, node: Node) -> Node | None:
         """Return the node that a layer of one input reads; None where that is an input of the network."""
         return self.graph.nodes.get(node.inputs[0])
@@ -58,6 +64,27 @@ class Subject:
         """Return the node that alone reads another's tensor; None where there are others, or it is an output."""
         readers = self.graph.consumers[node.name]
         return self.graph.nodes[readers[0]] if len(readers) == 1 and node.name not in self.graph.outputs else None
+
+    def before(self, node: Node, through: Container[str]) -> Iterator[Node]:
+        """Yield what stands before a node, the nearest first: layers of the kinds `through`, then the one before.
+
+        The walk ends at a layer of several inputs, at an input of the network, and where facts are unknown.
+        """
+        while len(node.inputs) == 1:
+            source = self.source(node)
+            if source is None or source.facts is None:
+                return
+            yield source
+            if source.kind not in through:
+                return
+            node = source
+
+    def behind(self, node: Node, through: Container[str]) -> Node | None:
+        """Return the first layer of another kind behind a node, if nothing else reads what lies between."""
+        reader = self.only_reader(node)
+        while reader is not None and reader.kind in through:
+            reader = self.only_reader(reader)
+        return reader
 
 
 @dataclass(frozen=True, slots=True)
