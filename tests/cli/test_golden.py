@@ -45,6 +45,7 @@ layers:
   - {conv: {filters: 8, kernel: 3}, name: first}
   - relu
   - {conv: {filters: 16, kernel: 3}, name: second}
+  - relu
   - flatten
   - {dense: 10, name: output}
 budgets:

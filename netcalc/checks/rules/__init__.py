@@ -33,7 +33,7 @@ _RULES = (
     Rule("NC309", "norm-of-one-value", "warning", normalization.norm_of_one_value),
     Rule("NC310", "small-batch-norm", "warning", training.small_batch_norm),
     Rule("NC311", "unaligned-channels", "info", channels.unaligned_channels),
-    Rule("NC312", "shrinking-maps", "warning", channels.shrinking_maps),
+    Rule("NC312", "shrinking-maps", "info", channels.shrinking_maps),
     Rule("NC313", "unmixed-groups", "warning", channels.unmixed_groups),
     Rule("NC314", "bounded-logits", "warning", activations.bounded_logits),
     Rule("NC315", "double-softmax", "warning", activations.double_softmax),

@@ -15,7 +15,8 @@ MULTIPLE = 8
 """Channels that matrix units take together: 16 bytes of a 16-bit type."""
 
 LEAST_SHARE = 0.01
-"""Layers with a smaller share of the network's MACs than this are not worth a word."""
+LEAST_MACS = 1_000_000
+"""Layers with less of the network's MACs, or less in all, are not worth a word."""
 
 LEAST_KEPT = 1 / 8
 """Half the side in both directions keeps a quarter of the values; less than half of that is more than one step."""
@@ -25,9 +26,10 @@ def unaligned_channels(subject: Subject) -> Iterator[Finding]:
     """A number of filters or units that is no multiple of 8 leaves matrix units idle.
 
     Why: tensor cores and their like multiply tiles whose sides are multiples of 8 in 16-bit types; other channels
-    are padded up to the next multiple, or computed by slower code (NVIDIA, "Deep learning performance", section on
-    tensor cores). Every power of two from 8 on fits, the lecture's advice, and so do 24, 96 or 384. Up to 8
-    filters, the layer that gives the outputs, and layers with less than 1 % of the network's MACs are left alone.
+    are padded up to the next multiple, or computed by slower code (NVIDIA's guide to the performance of deep
+    learning). Every power of two from 8 on fits, the lecture's advice, and so do 24, 96 or 384. Up to 8 filters,
+    the layer that gives the outputs, and layers with less than a million MACs or 1 % of the network's are left
+    alone.
 
     Example:
         input: [32, 32, 16]
@@ -50,7 +52,8 @@ def unaligned_channels(subject: Subject) -> Iterator[Finding]:
     total = sum(forward_macs(node.known) for node in subject.known)
     for node in suspects:
         channels = _channels(node)
-        if channels <= MULTIPLE or node.name in last or forward_macs(node.known) < LEAST_SHARE * total:
+        macs = forward_macs(node.known)
+        if channels <= MULTIPLE or node.name in last or macs < max(LEAST_MACS, LEAST_SHARE * total):
             continue
         field = "units" if node.kind == "dense" else "filters"
         up = -(-channels // MULTIPLE) * MULTIPLE

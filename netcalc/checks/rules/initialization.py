@@ -10,7 +10,7 @@ from netcalc.graph import Node
 from netcalc.layers.initializer import Constant, VarianceScaling
 
 OCTAVES = 20
-"""Powers of two by which E[x²] may grow or shrink: He et al. 2015 still trained 22 layers that lost about as many."""
+"""Powers of two by which E[x²] may grow or shrink; He et al. 2015 still trained 22 layers that lost as many."""
 
 SATURATED = 3.0
 """Standard deviations of an activation's input beyond which tanh(x) is above 0.995 for a third of its units."""

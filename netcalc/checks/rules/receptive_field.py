@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netcalc.checks.rules.kinds import POOLS
 from netcalc.checks.rules.rule import Finding, Subject
 from netcalc.graph import Node
 from netcalc.units import format_shape
@@ -38,8 +39,8 @@ def small_receptive_field(subject: Subject) -> Iterator[Finding]:
           - global_avg_pool
           - dense: 10
     """
-    for node, seen, sides in _last_maps(subject):
-        if node.name not in subject.graph.outputs and any(
+    for node, below, seen, sides in _last_maps(subject):
+        if below is not None and _pools_all(below) and any(
             size < side for size, side in zip(seen, sides, strict=True)
         ):
             message = f"`{node.name}` sees {format_shape(seen)} of the {format_shape(sides)} input"
@@ -73,14 +74,14 @@ def object_beyond_receptive_field(subject: Subject) -> Iterator[Finding]:
     wanted = subject.object_size
     if wanted is None:
         return
-    for node, seen, _ in _last_maps(subject):
+    for node, _, seen, _ in _last_maps(subject):
         if min(seen) < wanted:
             message = f"`{node.name}` sees {format_shape(seen)}, less than an object of {wanted} pixels"
             yield Finding(message, "add layers, stride, pooling or dilation before it", node)
 
 
-def _last_maps(subject: Subject) -> Iterator[tuple[Node, tuple[int, ...], tuple[int, ...]]]:
-    """Yield the last map before each output, with what a position sees and the sides of the input.
+def _last_maps(subject: Subject) -> Iterator[tuple[Node, Node | None, tuple[int, ...], tuple[int, ...]]]:
+    """Yield the last map before each output, its reader if any, what a position sees, the sides of the input.
 
     None where a layer that reads all positions comes behind it, or what it sees is not known.
     """
@@ -99,7 +100,15 @@ def _last_maps(subject: Subject) -> Iterator[tuple[Node, tuple[int, ...], tuple[
             continue
         field = subject.receptive_fields.get(node.name)
         if field is not None:
-            yield node, tuple(int(axis.size) for axis in field.axes), shape[:-1]
+            yield node, below, tuple(int(axis.size) for axis in field.axes), shape[:-1]
+
+
+def _pools_all(node: Node) -> bool:
+    """Tell whether a layer makes one position of all."""
+    window = node.known.window
+    return node.kind.startswith("global_") or (
+        node.kind in POOLS and bool(window) and all(axis.output == 1 and axis.size >= axis.input for axis in window)
+    )
 
 
 def _positions(node: Node) -> int:
