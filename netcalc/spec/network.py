@@ -35,6 +35,7 @@ class NodeSpec:
     `name` is unique and tells the groups around the node (`stage3.1.conv1`); `path` is the JSON pointer of the
     node in its file; `inputs` name nodes or network inputs; `fields` tells where each field stands. `share` names
     the node whose parameters it uses; `used_at` tells where the blocks around it were used, the innermost first.
+    `computed` names the fields whose values are those of expressions.
     """
 
     name: str
@@ -46,6 +47,7 @@ class NodeSpec:
     fields: Mapping[str, Span] = field(default_factory=dict)
     share: str | None = None
     used_at: tuple[Span, ...] = ()
+    computed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,10 @@ def small_receptive_field(subject: Subject) -> Iterator[Finding]:
           - dense: 10
     """
     for node, below, seen, sides in _last_maps(subject):
-        if below is not None and _pools_all(below) and any(
-            size < side for size, side in zip(seen, sides, strict=True)
+        if (
+            below is not None
+            and _pools_all(below)
+            and any(size < side for size, side in zip(seen, sides, strict=True))
         ):
             message = f"`{node.name}` sees {format_shape(seen)} of the {format_shape(sides)} input"
             yield Finding(message, "add layers, stride, pooling or dilation before it", node)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netcalc.checks.rules.rule import Finding, Subject
-from netcalc.diagnostics import Span
 from netcalc.graph import Node
 from netcalc.layers.pool import AvgPool, MaxPool, StochasticPool
 from netcalc.layers.regularizer import Dropout, DropPath, SpatialDropout
@@ -80,8 +79,8 @@ def idle_layer(subject: Subject) -> Iterator[Finding]:
     """A layer whose fields make it do nothing.
 
     Why: dropout at rate 0, a pool of one pixel, padding by 0, an upsampling by 1 and a shuffle of one group return
-    their input. Mostly a value was forgotten, or a switch left a layer behind that `when` would take away. A layer
-    of a repeated block is told where it is idle each time: rates that grow with depth may well start at 0.
+    their input. Mostly a value was forgotten. A value that an expression gives is left alone: it may do nothing in one
+    form of the network, or in the first of several blocks, and something in another.
 
     Example:
         input: [32, 32, 3]
@@ -97,16 +96,9 @@ def idle_layer(subject: Subject) -> Iterator[Finding]:
           - relu
           - dropout: 0.5
     """
-    idle: dict[Span, tuple[Node, str]] = {}
-    busy: set[Span] = set()
     for node in subject.of_kind(*_SWITCHED):
-        field, place = _idle_field(node), node.spec.span
-        if field:
-            idle.setdefault(place, (node, field))
-        else:
-            busy.add(place)
-    for place, (node, field) in idle.items():
-        if place not in busy:
+        field = _idle_field(node)
+        if field and field not in node.spec.computed:
             yield Finding(f"`{node.name}` returns its input as it is", "leave it out", node, field)
 
 
