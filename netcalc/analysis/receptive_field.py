@@ -7,7 +7,7 @@ graph. Where paths merge, the interval is the hull of theirs; paths are aligned 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -71,7 +71,6 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
     if not whole:
         return {}
     seen: dict[str, _Seen | None] = {name: _Seen(((0, 0, 1),) * len(whole), whole, True) for name in graph.inputs}
-    found: dict[str, ReceptiveField] = {}
     for node in graph.nodes.values():
         sources = [seen[name] for name in node.inputs]
         known = [source for source in sources if source is not None]
@@ -79,10 +78,28 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
         if result is not None and any(abs(number) > MAX_REACH for span in result.spans for number in span):
             result = None
         seen[node.name] = result
-        if result is not None:
-            same = result is seen[node.inputs[0]] and node.inputs[0] in found
-            found[node.name] = found[node.inputs[0]] if same else _field(result, whole)
-    return found
+    return _Fields({name: found for name in graph.nodes if (found := seen[name]) is not None}, whole)
+
+
+class _Fields(Mapping[str, ReceptiveField]):
+    """Receptive fields by node, each worked out when it is asked for: most readers want a few."""
+
+    def __init__(self, seen: Mapping[str, _Seen], whole: tuple[int, ...]) -> None:
+        self._seen, self._whole = seen, whole
+        self._found: dict[int, ReceptiveField] = {}
+
+    def __getitem__(self, name: str) -> ReceptiveField:
+        seen = self._seen[name]
+        # Layers without a window see what the one before them does: the same object.
+        if id(seen) not in self._found:
+            self._found[id(seen)] = _field(seen, self._whole)
+        return self._found[id(seen)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._seen)
+
+    def __len__(self) -> int:
+        return len(self._seen)
 
 
 def _field(seen: _Seen, whole: tuple[int, ...]) -> ReceptiveField:

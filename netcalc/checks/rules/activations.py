@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from netcalc.checks.rules.kinds import ACTIVATIONS, AFFINE, ARRANGEMENTS, DROPOUTS, NORMS, POOLS
-from netcalc.checks.rules.rule import Finding, Subject
-from netcalc.graph import Node
+from netcalc.checks.rules.rule import LONGEST_WALK, Finding, Subject
+from netcalc.graph import Graph, Node
 from netcalc.layers.conv import Conv
 from netcalc.layers.dense import Dense
 from netcalc.layers.merge import Add
@@ -266,7 +266,25 @@ def rectified_residual(subject: Subject) -> Iterator[Finding]:
             if body is None or body.kind not in ("relu", "relu6"):
                 continue
             place = place or {name: index for index, name in enumerate((*graph.inputs, *graph.nodes))}
-            # What stands after the body's end cannot be the shortcut around it.
-            if place[other] < place[end] and other in graph.needed_for([end]) | graph.inputs.keys():
+            if _follows(graph, end, other, place):
                 message = f"the body of `{node.name}` ends in `{end}`: the sum can only grow"
                 yield Finding(message, "put the activation behind the sum", body)
+
+
+def _follows(graph: Graph, end: str, start: str, place: Mapping[str, int]) -> bool:
+    """Tell whether a node follows from another one, by way of what stands between them in topological order.
+
+    A body of more than `LONGEST_WALK` nodes is not looked through.
+    """
+    pending, seen = [end], {end}
+    for _ in range(LONGEST_WALK):
+        if not pending:
+            return False
+        name = pending.pop()
+        if name == start:
+            return True
+        node = graph.nodes.get(name)
+        new = {source for source in (node.inputs if node else ()) if place[source] >= place[start]} - seen
+        seen |= new
+        pending += new
+    return False

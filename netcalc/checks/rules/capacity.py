@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netcalc.analysis.cost import count_params
+from netcalc.checks.rules.kinds import ACTIVATIONS
 from netcalc.checks.rules.rule import Finding, Subject
 from netcalc.data.catalog import BUILT_INS
+from netcalc.graph import Node
 from netcalc.layers.dense import Dense
 
 DOMINANT_SHARE = 0.5
@@ -50,23 +52,27 @@ def dominant_dense(subject: Subject) -> Iterator[Finding]:
           - relu
           - dense: 10
     """
-    sizes = {node.name: count_params(node, node.known).total for node in subject.known if node.known.params}
-    total = sum(sizes.values())
-    for node in subject.of_kind("dense"):
-        layer, params = node.spec.layer, sizes[node.name]
-        if params < LEAST_DOMINANT or params <= DOMINANT_SHARE * total or not isinstance(layer, Dense):
+    large = [node for node in subject.of_kind("dense") if _owned(node) >= LEAST_DOMINANT]
+    total = sum(map(_owned, subject.known)) if large else 0
+    for node in large:
+        layer, params = node.spec.layer, _owned(node)
+        if params <= DOMINANT_SHARE * total or not isinstance(layer, Dense):
             continue
-        flat = subject.source(node)
-        while flat is not None and flat.kind in ("dropout", "relu"):
-            flat = subject.source(flat)
-        if flat is None or flat.kind != "flatten":
+        path = tuple(subject.before(node, ("dropout", *ACTIVATIONS)))
+        if not path or path[-1].kind != "flatten":
             continue
+        flat = path[-1]
         read = subject.graph.type_of(flat.inputs[0])
         if read.size == read.channels:
             continue
         message = f"`{node.name}` has {params:,} of the {total:,} parameters ({params / total:.0%})"
         left = layer.units * (read.channels + layer.bias)
         yield Finding(message, f"`global_avg_pool` instead of `{flat.name}` would leave {left:,} of them", node)
+
+
+def _owned(node: Node) -> int:
+    """Return the parameters of a node, none where they are another's."""
+    return count_params(node, node.known).total
 
 
 def params_per_image(subject: Subject) -> Iterator[Finding]:

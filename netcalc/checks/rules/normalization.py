@@ -30,6 +30,7 @@ def redundant_bias(subject: Subject) -> Iterator[Finding]:
           - batch_norm
           - relu
     """
+    lent = {node.spec.share for node in subject.known}
     for node in subject.of_kind("batch_norm"):
         source = subject.source(node)
         if source is None or subject.only_reader(source) is not node:
@@ -40,7 +41,7 @@ def redundant_bias(subject: Subject) -> Iterator[Finding]:
         added = any(spec.role == "bias" and spec.axes == "o" for spec in source.known.params.values())
         if not added or "bias" not in type(layer).model_fields:
             continue
-        if any(other.owner == source.owner and other.name != source.name for other in subject.of_kind(source.kind)):
+        if source.spec.share is not None or source.name in lent:
             continue  # its bias serves another node as well
         yield Finding(
             f"the bias of `{source.name}` is cancelled by `{node.name}`", "set `bias: false`", source, "bias"

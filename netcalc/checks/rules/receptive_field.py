@@ -91,11 +91,14 @@ def _last_maps(subject: Subject) -> Iterator[tuple[Node, Node | None, tuple[int,
     if len(graph.inputs) != 1:
         return
     (shape,) = (type.shape for type in graph.inputs.values())
+    seen: set[str] = set()
     for output in graph.outputs:
         node: Node | None = graph.nodes[output]
         below: Node | None = None
         while node is not None and node.facts is not None and _positions(node) == 1 and len(node.inputs) == 1:
-            node, below = subject.source(node), node
+            below = node
+            node = None if below.name in seen else subject.source(below)
+            seen.add(below.name)
         if node is None or node.facts is None or _positions(node) == 1:
             continue
         if below is not None and (below.kind in _READS_ALL or below.kind == "conv"):

@@ -11,6 +11,9 @@ from netcalc.layers.activation import LeakyRelu
 from netcalc.layers.base import ParamSpec
 from netcalc.layers.initializer import Constant, Normal, Orthogonal, Uniform, VarianceScaling
 
+LARGEST = 300.0
+"""log2 of the scales that are told apart; the product of a few of them is still a floating-point number."""
+
 _HALVES = frozenset(("relu", "relu6", "silu", "gelu", "mish", "hard_swish", "crelu"))
 """E[f(x)²] = E[x²] / 2 for a symmetric x: exact for ReLU, near for its smooth forms."""
 _BOUNDED = {"tanh": 0.0, "softsign": 0.0, "sigmoid": -2.0, "hard_sigmoid": -2.0}
@@ -49,26 +52,31 @@ def _after(node: Node, inputs: list[float]) -> float:
         return largest + math.log2(sum(2.0 ** (scale - largest) for scale in inputs))
     layer = node.spec.layer
     if isinstance(layer, LeakyRelu):
-        return largest + math.log2((1 + layer.slope**2) / 2)
+        return min(largest + math.log2((1 + layer.slope * layer.slope) / 2), LARGEST)
     return largest
 
 
 def _weighted(params: Mapping[str, ParamSpec], scale: float) -> float:
     """Return the scale behind a product with weights and a bias."""
-    gain, bias = _power(params["kernel"]), params.get("bias")
-    power = 2.0 ** min(scale, 500.0) * params["kernel"].fan_in * gain
+    bias = params.get("bias")
+    power = 2.0**scale * params["kernel"].fan_in * _power(params["kernel"])
     if bias is not None:
         power += _power(bias)
-    return math.log2(power) if power > 0 else -500.0
+    return min(max(math.log2(power), -LARGEST), LARGEST) if power > 0 else -LARGEST
 
 
 def _power(param: ParamSpec) -> float:
-    """Return E[w²] of a parameter as it starts."""
+    """Return E[w²] of a parameter as it starts, no more than floating point goes on with."""
+    power = _second_moment(param)
+    return power if power < 2.0**LARGEST else 2.0**LARGEST
+
+
+def _second_moment(param: ParamSpec) -> float:
     match param.init.chosen:
         case Constant(value=value):
             return value * value
         case Uniform(low=low, high=high):
-            return (low * low + low * high + high * high) / 3
+            return low * low / 3 + low * high / 3 + high * high / 3
         case Normal(mean=mean, std=std):
             return mean * mean + std * std
         case VarianceScaling(scale=scale, fan=fan):

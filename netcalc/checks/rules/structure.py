@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from netcalc.checks.rules.rule import Finding, Subject
 from netcalc.graph import Node
+from netcalc.layers.base import Layer
 from netcalc.layers.pool import AvgPool, MaxPool, StochasticPool
 from netcalc.layers.regularizer import Dropout, DropPath, SpatialDropout
 from netcalc.layers.shape import ChannelShuffle, Crop, Pad, Upsample
-from netcalc.units import plural
 
 _DROPOUTS = ("dropout", "spatial_dropout", "drop_path")
 _RANDOM = (*_DROPOUTS, "stochastic_pool")
@@ -36,16 +37,10 @@ def dead_node(subject: Subject) -> Iterator[Finding]:
           - {conv: {filters: 32, kernel: 3}, from: stem}
     """
     graph = subject.graph
-    ends = [
-        node for node in graph.nodes.values() if not graph.consumers[node.name] and node.name not in graph.outputs
-    ]
-    if not ends:
-        return
-    needed = graph.needed_for(graph.outputs)
-    for node in ends:
-        behind = len(graph.needed_for([node.name]) - needed) - 1
-        others = f", nor {plural(behind, 'node')} before it" if behind else ""
-        yield Finding(f"no output needs `{node.name}`{others}", "leave it out, or name it under `outputs`", node)
+    for node in graph.nodes.values():
+        if not graph.consumers[node.name] and node.name not in subject.outputs:
+            message = f"nothing reads `{node.name}`, and it is no output"
+            yield Finding(message, "leave it out, or name it under `outputs`", node)
 
 
 def unread_input(subject: Subject) -> Iterator[Finding]:
@@ -79,8 +74,8 @@ def idle_layer(subject: Subject) -> Iterator[Finding]:
     """A layer whose fields make it do nothing.
 
     Why: dropout at rate 0, a pool of one pixel, padding by 0, an upsampling by 1 and a shuffle of one group return
-    their input. Mostly a value was forgotten. A value that an expression gives is left alone: it may do nothing in one
-    form of the network, or in the first of several blocks, and something in another.
+    their input. Mostly a value was forgotten. A value that an expression gives is left alone: it may do nothing in
+    one form of the network, or in the first of several blocks, and something in another.
 
     Example:
         input: [32, 32, 3]
@@ -150,21 +145,22 @@ def repeated_computation(subject: Subject) -> Iterator[Finding]:
           - {conv: {filters: 16, kernel: 1}, name: right, from: a}
           - {concat: , from: [left, right]}
     """
+    readers = subject.graph.consumers
     same: dict[str, str] = {}
-    firsts: dict[tuple[str, str, tuple[str, ...]], list[Node]] = {}
+    twins: set[str] = set()
+    firsts: dict[tuple[Layer, str, tuple[str, ...]], str] = {}
     for node in subject.known:
-        facts = node.known
+        facts, read = node.known, node.inputs[0]
+        if len(readers[read]) == 1 and read not in same and read not in twins:
+            continue
         if facts.state or node.kind in _RANDOM:
             continue
         inputs = tuple(same.get(name, name) for name in node.inputs)
-        key = node.kind, node.owner if facts.params else "", inputs
-        known = firsts.setdefault(key, [])
-        twin = next((first for first in known if first.spec.layer == node.spec.layer), None)
-        if twin is None:
-            known.append(node)
-            continue
-        same[node.name] = twin.name
-        yield Finding(f"`{node.name}` computes what `{twin.name}` does", f"read `{twin.name}` instead", node)
+        twin = firsts.setdefault((node.spec.layer, node.owner if facts.params else "", inputs), node.name)
+        if twin != node.name:
+            same[node.name] = twin
+            twins.add(twin)
+            yield Finding(f"`{node.name}` computes what `{twin}` does", f"read `{twin}` instead", node)
 
 
 def repeated_operand(subject: Subject) -> Iterator[Finding]:
@@ -188,7 +184,7 @@ def repeated_operand(subject: Subject) -> Iterator[Finding]:
     """
     for node in subject.known:
         if len(node.inputs) > 1 and len(set(node.inputs)) < len(node.inputs):
-            twice = next(name for name in node.inputs if node.inputs.count(name) > 1)
+            ((twice, _),) = Counter(node.inputs).most_common(1)
             yield Finding(f"`{node.name}` reads `{twice}` more than once", "name another node under `from`", node)
 
 

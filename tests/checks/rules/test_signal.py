@@ -44,7 +44,7 @@ def scale_of(layers: str, shape: str = "[100]") -> float:
 )
 def test_scales_by_hand(layers: str, expected: float) -> None:
     found = scale_of(layers)
-    assert 2.0**found == pytest.approx(expected, rel=1e-12, abs=1e-100)
+    assert 2.0**found == pytest.approx(expected, rel=1e-12, abs=1e-80)
 
 
 @pytest.mark.parametrize("init", ["he_normal", "glorot_uniform", "normal", "orthogonal"])
