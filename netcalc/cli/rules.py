@@ -10,7 +10,7 @@ import typer
 from netcalc.cli.options import OutputOption
 from netcalc.cli.output import write_text
 
-EXAMPLE = "netcalc rules"
+EXAMPLE = "netcalc rules -f markdown"
 
 
 class RulesFormat(StrEnum):

@@ -14,7 +14,7 @@ from tests.conftest import ROOT, Cli, command, command_env
 
 LENET, STRIDE2 = "configs/lenet5.yaml", "configs/lecture/stride2.yaml"
 RESNET = "configs/resnet18.yaml"
-COMMANDS = ("analyze", "check", "compare-tools", "fit", "devices", "train", "evaluate", "predict")
+COMMANDS = ("analyze", "check", "rule", "rules", "compare-tools", "fit", "devices", "train", "evaluate", "predict")
 
 SEVERAL_ERRORS = """\
 name: several
