@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from netcalc.checks.rules.kinds import ACTIVATIONS, AFFINE, ARRANGEMENTS, DROPOUTS, NORMS, POOLS
+from netcalc.checks.rules.kinds import (
+    ACTIVATIONS,
+    AFFINE,
+    ARRANGEMENTS,
+    DROPOUTS,
+    NORMS,
+    POOLS,
+    RECTIFIERS,
+    SATURATING,
+)
 from netcalc.checks.rules.rule import LONGEST_WALK, Finding, Subject
 from netcalc.graph import Graph, Node
 from netcalc.layers.conv import Conv
 from netcalc.layers.dense import Dense
-from netcalc.layers.merge import Add
 from netcalc.layers.shape import Pad
 
-SIGMOIDS = 4
+MOST_SIGMOIDS = 4
 """Each takes a factor of 4 or more of the gradient; with four, 255/256 of it are gone (σ' ≤ 1/4)."""
-SATURATING = 8
+MOST_SATURATING = 8
 """tanh keeps the gradient near 0 alone; Glorot & Bengio 2010 see the layers of deep stacks saturate in turn."""
 
 
@@ -214,20 +222,20 @@ def saturating_stack(subject: Subject) -> Iterator[Finding]:
     """
     counts: dict[str, tuple[int, int]] = {}
     for node in subject.known:
-        sigmoids, all = min((counts.get(name, _NONE) for name in node.inputs), key=lambda found: found[1])
-        if node.kind in NORMS or node.kind in ("lstm", "gru"):
-            sigmoids = all = 0
-        elif node.kind in _SATURATING:
-            sigmoids += node.kind in ("sigmoid", "hard_sigmoid")
-            all += 1
-            if (sigmoids == SIGMOIDS and node.kind in ("sigmoid", "hard_sigmoid")) or all == SATURATING:
-                message = f"`{node.name}` is the {all}th saturating activation in a row: gradients vanish below it"
+        sigmoids, saturating = min((counts.get(name, (0, 0)) for name in node.inputs), key=lambda found: found[1])
+        if node.kind in _FRESH:
+            sigmoids = saturating = 0
+        elif node.kind in SATURATING:
+            is_sigmoid = node.kind in ("sigmoid", "hard_sigmoid")
+            sigmoids, saturating = sigmoids + is_sigmoid, saturating + 1
+            if (is_sigmoid and sigmoids == MOST_SIGMOIDS) or saturating == MOST_SATURATING:
+                message = f"`{node.name}` is the {saturating}th saturating activation in a row: gradients vanish"
                 yield Finding(message, "use `relu`, or normalise between the layers", node)
-        counts[node.name] = sigmoids, all
+        counts[node.name] = sigmoids, saturating
 
 
-_NONE = (0, 0)
-_SATURATING = frozenset(("sigmoid", "hard_sigmoid", "tanh", "softsign"))
+_FRESH = frozenset((*NORMS, "lstm", "gru"))
+"""Layers behind which the count starts again."""
 
 
 def rectified_residual(subject: Subject) -> Iterator[Finding]:
@@ -256,14 +264,13 @@ def rectified_residual(subject: Subject) -> Iterator[Finding]:
           - relu
     """
     graph = subject.graph
-    sums = subject.of_kind("add")
     place: dict[str, int] = {}
-    for node in sums:
-        if len(node.inputs) != 2 or not isinstance(node.spec.layer, Add):
+    for node in subject.of_kind("add"):
+        if len(node.inputs) != 2:
             continue
         for end, other in (node.inputs, node.inputs[::-1]):
             body = graph.nodes.get(end)
-            if body is None or body.kind not in ("relu", "relu6"):
+            if body is None or body.kind not in RECTIFIERS:
                 continue
             place = place or {name: index for index, name in enumerate((*graph.inputs, *graph.nodes))}
             if _follows(graph, end, other, place):
