@@ -270,7 +270,7 @@ def rectified_residual(subject: Subject) -> Iterator[Finding]:
             continue
         for end, other in (node.inputs, node.inputs[::-1]):
             body = graph.nodes.get(end)
-            if body is None or body.kind not in RECTIFIERS:
+            if body is None or body.kind not in RECTIFIERS or end == other:
                 continue
             place = place or {name: index for index, name in enumerate((*graph.inputs, *graph.nodes))}
             if _follows(graph, end, other, place):
