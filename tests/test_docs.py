@@ -138,13 +138,18 @@ def test_the_page_of_codes_lists_them_all(golden) -> None:
     page = f"""# Diagnostic codes
 
 A code is permanent: it is never given another meaning. NC0 codes are of the text and the spec, NC1 of shapes,
-NC2 of training, NC3 of design rules, NC4 of budgets.
+NC2 of training, NC3 of design rules, NC4 of budgets. `netcalc rule NC301` tells what a code means; the
+[rules of design](rules.md) have a page each.
 
 | code | meaning |
 |---|---|
 {chr(10).join(lines)}
 """
     golden(ROOT / "docs" / "diagnostics.md", page)
+
+
+def test_the_page_of_rules_is_what_the_command_prints(here: Cli, golden) -> None:
+    golden(ROOT / "docs" / "rules.md", here("rules", "--format", "markdown").stdout)
 
 
 def test_the_page_of_devices_lists_them_all(golden) -> None:

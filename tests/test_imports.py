@@ -48,6 +48,8 @@ def imported_by(code: str, *args: str) -> list[object]:
         *[["check", "configs/lenet5.yaml", "-f", format] for format in ("json", "concise")],
         ["compare-tools", "configs/lenet5.yaml"],
         *[["diff", "configs/vgg11.yaml", "configs/vgg13.yaml", "-f", f] for f in ("table", "json", "markdown")],
+        ["rules"],
+        *[["rule", code, "-f", "markdown"] for code in ("NC301", "redundant-bias", "NC101")],
         ["devices"],
         ["fit", "configs/lenet5.yaml", "--device", "t4"],
         ["fit", "configs/lenet5.yaml", "-f", "json"],

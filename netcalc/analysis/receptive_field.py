@@ -7,7 +7,7 @@ graph. Where paths merge, the interval is the hull of theirs; paths are aligned 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -50,8 +50,8 @@ class ReceptiveField:
     aligned: bool
 
 
-_Span = tuple[Fraction, Fraction, Fraction]
-"""First, last and stride along one axis."""
+_Span = tuple[int, int, int]
+"""First, last and stride along one axis: no layer whose window is known has a stride that is no integer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,7 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
     whole = shape[:-1]
     if not whole:
         return {}
-    one, zero = Fraction(1), Fraction(0)
-    seen: dict[str, _Seen | None] = {
-        name: _Seen(((zero, zero, one),) * len(whole), whole, True) for name in graph.inputs
-    }
-    found: dict[str, ReceptiveField] = {}
+    seen: dict[str, _Seen | None] = {name: _Seen(((0, 0, 1),) * len(whole), whole, True) for name in graph.inputs}
     for node in graph.nodes.values():
         sources = [seen[name] for name in node.inputs]
         known = [source for source in sources if source is not None]
@@ -82,18 +78,40 @@ def receptive_fields(graph: Graph) -> Mapping[str, ReceptiveField]:
         if result is not None and any(abs(number) > MAX_REACH for span in result.spans for number in span):
             result = None
         seen[node.name] = result
-        if result is not None:
-            same = result is seen[node.inputs[0]] and node.inputs[0] in found
-            found[node.name] = found[node.inputs[0]] if same else _field(result, whole)
-    return found
+    return _Fields({name: found for name in graph.nodes if (found := seen[name]) is not None}, whole)
+
+
+class _Fields(Mapping[str, ReceptiveField]):
+    """Receptive fields by node, each worked out when it is asked for: most readers want a few."""
+
+    def __init__(self, seen: Mapping[str, _Seen], whole: tuple[int, ...]) -> None:
+        self._seen, self._whole = seen, whole
+        self._found: dict[int, ReceptiveField] = {}
+
+    def __getitem__(self, name: str) -> ReceptiveField:
+        seen = self._seen[name]
+        # Layers without a window see what the one before them does: the same object.
+        if id(seen) not in self._found:
+            self._found[id(seen)] = _field(seen, self._whole)
+        return self._found[id(seen)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._seen)
+
+    def __len__(self) -> int:
+        return len(self._seen)
 
 
 def _field(seen: _Seen, whole: tuple[int, ...]) -> ReceptiveField:
-    axes = (
-        AxisField(first, last, stride, (-first, last + (side - 1) * stride - (length - 1)))
-        for (first, last, stride), side, length in zip(seen.spans, seen.sides, whole, strict=True)
-    )
-    return ReceptiveField(tuple(axes), seen.aligned)
+    axes = list(zip(seen.spans, seen.sides, whole, strict=True))
+    found = {axis: _axis_field(*axis) for axis in axes}  # most often the axes are alike
+    return ReceptiveField(tuple(found[axis] for axis in axes), seen.aligned)
+
+
+def _axis_field(span: _Span, side: int, length: int) -> AxisField:
+    first, last, stride = span
+    behind = last + (side - 1) * stride - (length - 1)
+    return AxisField(Fraction(first), Fraction(last), Fraction(stride), (Fraction(-first), Fraction(behind)))
 
 
 def _hull(sources: Iterable[_Seen]) -> _Seen:

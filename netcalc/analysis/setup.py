@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netcalc.analysis.optimizers import OPTIMIZERS, kept_elements, trained_params
+from netcalc.data.catalog import BUILT_INS
 from netcalc.graph import Graph
-from netcalc.spec.training import SOURCE_SHAPES, Remat, TrainingSpec, UpdateSpec
+from netcalc.spec.training import Remat, TrainingSpec, UpdateSpec
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "uint8": 1, "int8": 1, "int32": 4}
 
@@ -69,7 +70,7 @@ def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setu
 
 def _raw_inputs(graph: Graph, update: UpdateSpec, compute_bytes: int) -> Mapping[str, RawInput]:
     if isinstance(update, TrainingSpec) and len(graph.inputs) == 1:
-        height, width, channels = SOURCE_SHAPES[update.data.source]
+        height, width, channels = BUILT_INS[update.data.source].shape
         return dict.fromkeys(graph.inputs, RawInput(height * width * channels, is_prepared=True))
     computed_in = "float32" if compute_bytes == 4 else "bfloat16"
     return {

@@ -48,7 +48,7 @@ def _inputs(graph: Graph, node: Node) -> list[str]:
 def _span(graph: Graph, finding: Finding) -> Span | None:
     if finding.node is not None:
         return finding.node.spec.fields.get(finding.field, finding.node.spec.span)
-    return _section(graph.spec.sections, finding.section)
+    return finding.span or _section(graph.spec.sections, finding.section)
 
 
 def _section(sections: Mapping[str, Span], path: str) -> Span | None:

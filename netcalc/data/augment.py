@@ -245,7 +245,8 @@ def _sampled(image: Image, y: jax.Array, x: jax.Array, mode: str) -> Image:
     """Return the image at rows y and columns x, bilinear between pixels."""
 
     def channel(plane: jax.Array) -> jax.Array:
-        return map_coordinates(plane, [y, x], order=1, mode=mode)
+        values: jax.Array = map_coordinates(plane, [y, x], order=1, mode=mode)
+        return values
 
     sampled: jax.Array = jax.vmap(channel, in_axes=-1, out_axes=-1)(image)
     return sampled

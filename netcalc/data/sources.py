@@ -8,6 +8,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from netcalc.data.catalog import BUILT_INS
 from netcalc.diagnostics import CannotRunError
 from netcalc.spec.training import DataSpec
 
@@ -29,23 +30,6 @@ class Dataset:
     test: Split
     classes: tuple[str, ...]
     max_value: int
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltIn:
-    """What the packaged file of a data set does not hold: names of the classes, pixel value of 1.0."""
-
-    classes: tuple[str, ...]
-    max_value: int
-
-
-_DIGITS = tuple("0123456789")
-
-BUILT_INS: dict[str, BuiltIn] = {
-    "mnist5k": BuiltIn(_DIGITS, max_value=255),
-    "digits": BuiltIn(_DIGITS, max_value=16),
-}
-"""Every data set of `builtin/`, by the name that specs use."""
 
 
 def load_dataset(spec: DataSpec) -> Dataset:

@@ -24,6 +24,7 @@ from netcalc.spec.sections import SECTIONS
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, plain
 from netcalc.spec.substitution import Substitution
 from netcalc.spec.training import TrainingSpec
+from netcalc.spec.unused import unused
 from netcalc.spec.validation import validate
 
 F = TypeVar("F", bound=Fields)
@@ -104,6 +105,7 @@ class _Reader:
             budgets or Budgets(),
             self.file,
             self._places(),
+            unused(self.tree, self.file),
         )
 
     def _section(self, key: str) -> YamlTree | None:
@@ -230,12 +232,22 @@ class _Reader:
         layer = self._filled(LAYERS[flat.kind], flat.fields, flat.kind, node=flat.name)
         if layer is None:
             return None
-        places = flat.fields.entries if isinstance(flat.fields, YamlDict) else {}
-        spans = {key: tree.span for key, tree in places.items()}
-        if layer.principal is not None and not isinstance(flat.fields, YamlDict):
-            spans[layer.principal] = flat.fields.span
+        places: Mapping[str, YamlTree] = {}
+        if isinstance(flat.fields, YamlDict):
+            places = flat.fields.entries
+        elif layer.principal is not None:
+            places = {layer.principal: flat.fields}
         return NodeSpec(
-            flat.name, layer, flat.inputs, flat.span, flat.path, flat.trainable, spans, flat.share, flat.used_at
+            flat.name,
+            layer,
+            flat.inputs,
+            flat.span,
+            flat.path,
+            flat.trainable,
+            {key: tree.span for key, tree in places.items()},
+            flat.share,
+            flat.used_at,
+            frozenset(key for key, tree in places.items() if isinstance(tree, YamlScalar) and tree.computed),
         )
 
     def _check_shares(self, flat: list[FlatNode]) -> None:

@@ -11,6 +11,7 @@ from netcalc.layers.base import Layer, TensorType
 from netcalc.spec.budgets import Budgets
 from netcalc.spec.expressions import Value
 from netcalc.spec.training import TrainingSpec
+from netcalc.spec.unused import Unused
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What a name that a person gives must match; the length bounds the full names of nested nodes."""
@@ -34,6 +35,7 @@ class NodeSpec:
     `name` is unique and tells the groups around the node (`stage3.1.conv1`); `path` is the JSON pointer of the
     node in its file; `inputs` name nodes or network inputs; `fields` tells where each field stands. `share` names
     the node whose parameters it uses; `used_at` tells where the blocks around it were used, the innermost first.
+    `computed` names the fields whose values are those of expressions.
     """
 
     name: str
@@ -45,6 +47,7 @@ class NodeSpec:
     fields: Mapping[str, Span] = field(default_factory=dict)
     share: str | None = None
     used_at: tuple[Span, ...] = ()
+    computed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +72,5 @@ class NetworkSpec:
     file: str
     sections: Mapping[str, Span]
     """Where each part of the spec stands, by its dotted path: `train`, `budgets.params.max`."""
+    unused: tuple[Unused, ...] = ()
+    """Blocks and parameters that the spec's file defines and nothing reads."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -23,8 +22,8 @@ from netcalc.spec.augment import Augmentation
 from netcalc.spec.optimizers import OptimizerSpec
 from netcalc.spec.schedules import ScheduleSpec
 
-SOURCE_SHAPES: Mapping[str, tuple[int, int, int]] = {"mnist5k": (28, 28, 1), "digits": (8, 8, 1)}
-"""[height, width, channels] of the images of the built-in data sets, a byte a value."""
+EPOCHS = 10
+"""Passes over the training set where a spec says neither `epochs` nor `steps`."""
 
 Precision = Literal["float32", "bfloat16", "mixed"]
 Remat = Literal["none", "conv_outputs"]
@@ -175,7 +174,9 @@ class TrainingSpec(UpdateSpec):
     augment: Annotated[tuple[Augmentation, ...], LIST_AS_TUPLE] = Field(
         default=(), description="random changes of training images, in order, each drawn anew every time"
     )
-    epochs: PositiveInt | None = Field(default=None, description="passes over the training set; 10 by default")
+    epochs: PositiveInt | None = Field(
+        default=None, description=f"passes over the training set; {EPOCHS} by default"
+    )
     steps: PositiveInt | None = Field(default=None, description="updates to make, instead of epochs")
 
     @model_validator(mode="after")

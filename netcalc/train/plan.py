@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import jax
 
+from netcalc.analysis.data_fit import Misfit, misfits_of_ends, misfits_of_samples
 from netcalc.compiler.network import Network
 from netcalc.data.augment import augmented, mixes
 from netcalc.data.pipeline import normalized, prepare, scaled
@@ -14,13 +15,9 @@ from netcalc.data.preprocessing import Preprocessing, fit_preprocessing
 from netcalc.data.sources import Dataset, load_dataset
 from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
-from netcalc.spec.training import TrainingSpec
+from netcalc.spec.training import EPOCHS, TrainingSpec
 from netcalc.train.recipe import Augment, Recipe, Samples, make_recipe
 from netcalc.train.schedules import Pace
-from netcalc.units import format_shape
-
-EPOCHS = 10
-"""Epochs where a spec says neither `epochs` nor `steps`."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +72,11 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
             "train",
             "for example `train: {data: mnist5k}`",
         )
-    _check_ends(graph)
+    _raise_first(graph, misfits_of_ends(graph))
     dataset = load_dataset(spec.data)
     if preprocessing is None:
         preprocessing = fit_preprocessing(dataset, spec.data, graph.spec.sections)
-    (expected,) = graph.inputs.values()
-    if preprocessing.shape != expected.shape:
-        message = (
-            f"the network reads {format_shape(expected.shape)}, "
-            f"the images of `{dataset.name}` are {format_shape(preprocessing.shape)} after `resize` and `pad`"
-        )
-        raise _error(graph, "NC201", message, "train.data", "change the `input`, or `resize` and `pad` the data")
-    _check_classes(graph, dataset)
+    _raise_first(graph, misfits_of_samples(graph, dataset.name, preprocessing.shape, len(dataset.classes)))
     recipe = make_recipe(
         graph,
         spec,
@@ -94,27 +84,6 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
         augment=_augment(spec, preprocessing, dataset.max_value),
     )
     return Plan(graph, spec, recipe, dataset, preprocessing)
-
-
-def _check_ends(graph: Graph) -> None:
-    auxiliary = [output.node for output in graph.spec.outputs if output.train_only]
-    if len(graph.inputs) != 1:
-        message = f"training needs one input, the network has {len(graph.inputs)}: {_listed(graph.inputs)}"
-        raise _error(graph, "NC203", message, "inputs", "data sets give one image a sample")
-    if len(graph.inference_outputs) != 1:
-        names = graph.inference_outputs
-        message = f"training needs one output, the network has {len(names)}: {_listed(names)}"
-        raise _error(graph, "NC203", message, "outputs", "name one node under `outputs:`")
-    if auxiliary:
-        message = f"auxiliary heads are counted but not trained yet: {_listed(auxiliary)}"
-        help = "leave them out to train the network, each with `when: false`"
-        if graph.spec.params.get("aux") is True:
-            help += ": here `--set params.aux=false`"
-        raise _error(graph, "NC203", message, "outputs", help)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def _augment(spec: TrainingSpec, preprocessing: Preprocessing, max_value: int) -> Augment | None:
@@ -132,16 +101,13 @@ def _augment(spec: TrainingSpec, preprocessing: Preprocessing, max_value: int) -
     return augment
 
 
-def _check_classes(graph: Graph, dataset: Dataset) -> None:
-    (output,) = graph.outputs
-    node = graph.nodes[output]
-    shape, classes = node.known.output.shape, len(dataset.classes)
-    if node.known.output.size == classes and shape[-1] == classes:
-        return
-    message = f"the output {format_shape(shape)} does not match the {classes} classes of `{dataset.name}`"
-    help = f"end the network in {classes} outputs, such as `dense: {classes}`"
-    span = node.spec.fields.get("units") or node.spec.fields.get("filters") or node.spec.span
-    raise SpecError([Diagnostic("NC202", message, span, help, node=output)])
+def _raise_first(graph: Graph, misfits: Iterable[Misfit]) -> None:
+    for found in misfits:
+        if found.node is None:
+            raise _error(graph, found.code, found.message, found.section, found.help)
+        spec = found.node.spec
+        span = spec.fields.get(found.field, spec.span)
+        raise SpecError([Diagnostic(found.code, found.message, span, found.help, node=spec.name)])
 
 
 def _error(graph: Graph, code: str, message: str, section: str, help: str) -> SpecError:

@@ -35,6 +35,7 @@ input: [8, 8, 3]
 layers:
   - {conv: {filters: 3, kernel: 3, padding: same}, name: a}
   - batch_norm
+  - relu
   - {conv: {filters: 3, kernel: 3, padding: same}, share: a}
 """
     assert check_graph(build_complete(parse_spec(text))) == ()

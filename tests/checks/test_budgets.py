@@ -79,7 +79,8 @@ def test_both_budgets_are_checked() -> None:
 
 
 def test_frozen_parameters_count() -> None:
-    text = "input: [4, 4, 1]\nlayers: [flatten, {dense: 2, trainable: false}, {dense: 2}]\nbudgets: {params: %d}\n"
+    layers = "[flatten, {dense: 2, trainable: false}, relu, {dense: 2}]"
+    text = f"input: [4, 4, 1]\nlayers: {layers}\nbudgets: {{params: %d}}\n"
     total = 17 * 2 + 3 * 2
     assert check_graph(build(parse_spec(text % total))) == ()
     (found,) = check_graph(build(parse_spec(text % (total - 1))))

@@ -96,5 +96,5 @@ def test_an_override_reaches_every_spec(here: Cli, folder: Path) -> None:
 
 
 def test_the_configs_are_clean(here: Cli) -> None:
-    done = here("check", "configs/lenet5.yaml", "configs/lecture/stride2.yaml", "--strict")
+    done = here("check", "configs/lenet5.yaml", "configs/resnet50.yaml", "--strict")
     assert (done.stdout, done.stderr, done.code) == ("2 checked, no findings\n", "", 0)

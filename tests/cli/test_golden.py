@@ -14,7 +14,19 @@ from tests.conftest import ROOT, Cli, command, command_env
 
 LENET, STRIDE2 = "configs/lenet5.yaml", "configs/lecture/stride2.yaml"
 RESNET = "configs/resnet18.yaml"
-COMMANDS = ("analyze", "check", "compare-tools", "diff", "fit", "devices", "train", "evaluate", "predict")
+COMMANDS = (
+    "analyze",
+    "check",
+    "rule",
+    "rules",
+    "compare-tools",
+    "diff",
+    "fit",
+    "devices",
+    "train",
+    "evaluate",
+    "predict",
+)
 
 SEVERAL_ERRORS = """\
 name: several
@@ -45,6 +57,7 @@ layers:
   - {conv: {filters: 8, kernel: 3}, name: first}
   - relu
   - {conv: {filters: 16, kernel: 3}, name: second}
+  - relu
   - flatten
   - {dense: 10, name: output}
 budgets:

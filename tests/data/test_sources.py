@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from netcalc.data import sources
-from netcalc.data.sources import BUILT_INS, Dataset, load_dataset
+from netcalc.data.catalog import BUILT_INS
+from netcalc.data.sources import Dataset, load_dataset
 from netcalc.diagnostics import CannotRunError
-from netcalc.spec.training import SOURCE_SHAPES, DataSpec
+from netcalc.spec.training import DataSpec
 
 Name = Literal["mnist5k", "digits"]
 
@@ -93,10 +94,14 @@ def test_splits_keep_the_order_of_the_file(name: Name) -> None:
     assert taken == {False: len(dataset.train.labels), True: len(dataset.test.labels)}
 
 
-def test_the_calculator_knows_the_shapes_without_reading_the_files() -> None:
-    found = {name: load_dataset(DataSpec(source=name)).train.images for name in BUILT_INS}
-    assert {name: images.shape[1:] for name, images in found.items()} == SOURCE_SHAPES
-    assert {images.dtype for images in found.values()} == {np.dtype("uint8")}
+@every_source
+def test_the_catalog_tells_what_the_files_hold(name: Name) -> None:
+    known, dataset = BUILT_INS[name], load(name)
+    assert dataset.train.images.shape == (known.train_images, *known.shape)
+    assert dataset.test.images.shape == (known.test_images, *known.shape)
+    assert set(dataset.train.labels.tolist()) == set(range(len(known.classes)))
+    assert dataset.classes == known.classes
+    assert dataset.max_value == known.max_value == max(s.images.max() for s in (dataset.train, dataset.test))
 
 
 def test_only_the_source_of_the_spec_is_used() -> None:

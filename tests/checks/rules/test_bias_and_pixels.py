@@ -1,4 +1,4 @@
-"""Rules of design: each with specs that it must find and specs that it must leave alone."""
+"""Cancelled biases and dropped pixels: what the rules must find, what they must leave alone, and what they say."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from netcalc.checks.engine import check_graph
-from netcalc.checks.rules import RULES
-from netcalc.diagnostics import CODES, Diagnostic
+from netcalc.diagnostics import Diagnostic
 from netcalc.graph import build
 from netcalc.spec.load import parse_spec
 
@@ -18,8 +17,9 @@ CONV = {"filters": 4, "kernel": 3}
 
 
 def check(layers: list[Any], shape: list[int] = SHAPE, **sections: Any) -> list[Diagnostic]:
-    """Check a spec: JSON is YAML."""
-    return list(check_graph(build(parse_spec(json.dumps({"input": shape, "layers": layers, **sections})))))
+    """Check a spec, JSON being YAML, and leave what other rules find of it aside."""
+    found = check_graph(build(parse_spec(json.dumps({"input": shape, "layers": layers, **sections}))))
+    return [d for d in found if d.code in ("NC301", "NC302") or d.severity == "error"]
 
 
 def named(layer: str, name: str, fields: Any = None, **wiring: Any) -> dict[str, Any]:
@@ -80,10 +80,6 @@ LEFT_ALONE: dict[str, list[list[Any]]] = {
         ["flatten", {"dense": 3}],
     ],
 }  # fmt: skip
-
-
-def test_every_rule_is_tested() -> None:
-    assert FOUND.keys() == LEFT_ALONE.keys() == RULES.keys()
 
 
 @pytest.mark.parametrize(
@@ -153,11 +149,6 @@ def test_the_sides_that_are_advised_fit(fields: dict[str, int]) -> None:
                 assert check([{"conv": fields}], [fitting, fitting, 1]) == [], (side, fitting)
                 advised += 1
     assert advised
-
-
-def test_codes_of_rules_are_declared() -> None:
-    assert set(RULES) <= set(CODES)
-    assert list(RULES) == sorted(RULES)
 
 
 def test_rules_go_on_beside_a_layer_that_does_not_fit() -> None:
