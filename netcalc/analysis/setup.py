@@ -29,8 +29,8 @@ class Setup:
 
     `outputs` are the nodes that the loss reads, `kept_bytes` what the optimizer and a moving average keep for each
     weight, in float32 whatever the precision, and `optimizer_bytes` for all parameters together. `sum_bytes` is the
-    sum of gradients that an update of several batches keeps, in float32 too. `scratch_bytes` is what the update of a
-    node's parameters takes beside their gradient, where the rule multiplies matrices. `gradients_wait` tells that
+    sum of gradients that an update of several batches keeps, in float32 too. `scratch_bytes` is what the update of
+    a node's parameters takes beside their gradient, where the rule multiplies matrices. `gradients_wait` tells that
     no parameter can be updated before every gradient of a batch is known, as where their norm is clipped. `lean` is
     the form of the network that GPU and CPU train.
     """

@@ -46,17 +46,20 @@ RATES = {
     "radam": 1e-3,
     "lion": 1e-4,
     "lars": 1.0,
-    "lamb": 1e-3,
-    "muon": 0.005,
-    "schedule_free": 1.0,
+    "lamb": 2e-3,
+    "muon": 0.01,
+    "schedule_free": 0.5,
 }
 """Of the learning rate, which is constant but for those of SCHEDULES."""
 
 EPOCHS = {"gd": 200}
 """Where they are not 30: an epoch of batch gradient descent is one update."""
 
-SCHEDULES = {"lamb": "cosine"}
-"""LAMB's steps keep their length however small gradients become."""
+SCHEDULES = {
+    **dict.fromkeys(("lion", "lars", "lamb", "muon"), "cosine"),  # their steps keep their length otherwise
+    "schedule_free": "{constant: {warmup_epochs: 3}}",
+}
+"""Where the rate is not constant."""
 
 
 def accuracy(name, seed, epochs, rate):
