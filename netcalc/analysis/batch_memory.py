@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from netcalc.analysis.liveness import Peak
 from netcalc.analysis.memory import high_bytes, training_memory, training_step
+from netcalc.analysis.optimizers import OPTIMIZERS
 from netcalc.analysis.setup import setup_of
 from netcalc.graph import Graph
 from netcalc.spec.training import UpdateSpec
@@ -29,12 +30,12 @@ class BatchMemory:
 
     The updates that it is asked about may differ in optimizer, precision and rematerialisation alone. An optimizer
     adds to what does not depend on the batch and changes no schedule, unless it sums the gradients of several
-    batches: others share what is computed.
+    batches or multiplies matrices: others share what is computed.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._known: dict[tuple[str, str, bool, int], _Known] = {}
+        self._known: dict[tuple[str, str, bool, bool, int], _Known] = {}
         self._fixed: dict[tuple[str, str, str], int] = {}
 
     def fixed_bytes(self, update: UpdateSpec) -> int:
@@ -63,7 +64,7 @@ class BatchMemory:
         return self._at(update, batch).peak
 
     def _at(self, update: UpdateSpec, batch: int) -> _Known:
-        key = (update.precision, update.remat, update.accumulates, batch)
+        key = _schedule_of(update, batch)
         if key not in self._known:
             self._compute(update, batch)
         return self._known[key]
@@ -76,6 +77,10 @@ class BatchMemory:
         fixed = parts.weights + parts.optimizer + setup.sum_bytes + parts.state
         self._fixed[update.optimizer.kind, update.precision, update.remat] = fixed
         _, most = step.arena_range or (step.peak.arena_bytes, step.peak.arena_bytes)
-        self._known[update.precision, update.remat, update.accumulates, batch] = _Known(
-            total - fixed, parts.batch, parts.batch + most, step.peak
-        )
+        self._known[_schedule_of(update, batch)] = _Known(total - fixed, parts.batch, parts.batch + most, step.peak)
+
+
+def _schedule_of(update: UpdateSpec, batch: int) -> tuple[str, str, bool, bool, int]:
+    """Return what the schedule of a step depends on."""
+    multiplies = OPTIMIZERS[update.optimizer.kind].orthogonalizes
+    return update.precision, update.remat, update.accumulates, multiplies, batch

@@ -62,6 +62,7 @@ _TENSORS: Mapping[str, str] = MappingProxyType(
         "gradient sum": "gradient of the output",
         "dx": "gradient of the input",
         "dw": "gradient of the weights",
+        "scratch": "matrices of the update",
     }
 )
 """What the schedule's buffers are called for people, where the name is another."""

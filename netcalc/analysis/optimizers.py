@@ -104,11 +104,25 @@ def _cost(update: UpdateSpec, param: ParamSpec) -> UpdateCost:
     return cost if param.role == "weight" or cost.others is None else cost.others
 
 
+def scratch_elements(update: UpdateSpec, param: ParamSpec) -> int:
+    """Return the values that an update of a parameter computes with beside its gradient: X, A, A² and their sum."""
+    if not _cost(update, param).orthogonalizes:
+        return 0
+    matrices, rows, columns = _matrices(param)
+    return matrices * (rows * columns + 3 * rows * rows)
+
+
 def _orthogonalization_flops(param: ParamSpec) -> int:
-    """X ← aX + (bA + cA²)X with A = XXᵀ, where X has no more rows than columns; a product is 2 FLOPs a multiply."""
+    """X ← aX + (bA + cA²)X with A = XXᵀ; a product is 2 FLOPs a multiply."""
+    matrices, rows, columns = _matrices(param)
+    products = 2 * rows * rows * columns + 2 * rows**3 + 2 * rows * rows * columns
+    sums = 3 * rows * rows + 2 * rows * columns
+    return matrices * ITERATIONS * (products + sums)
+
+
+def _matrices(param: ParamSpec) -> tuple[int, int, int]:
+    """Return how many matrices a weight is, and the sides of each, inputs and outputs, the shorter first."""
     sides = dict(zip(param.axes, param.shape, strict=True))
     inputs = math.prod(side for axis, side in sides.items() if axis in "dhwi")
     rows, columns = sorted((inputs, sides["o"]))
-    products = 2 * rows * rows * columns + 2 * rows**3 + 2 * rows * rows * columns
-    sums = 3 * rows * rows + 2 * rows * columns
-    return sides.get("g", 1) * ITERATIONS * (products + sums)
+    return sides.get("g", 1), rows, columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netcalc.analysis.optimizers import OPTIMIZERS, kept_elements, trained_params
+from netcalc.analysis.optimizers import OPTIMIZERS, kept_elements, scratch_elements, trained_params
 from netcalc.data.catalog import BUILT_INS
 from netcalc.graph import Graph
 from netcalc.spec.training import Remat, TrainingSpec, UpdateSpec
@@ -30,8 +30,9 @@ class Setup:
 
     `outputs` are the nodes that the loss reads, `kept_bytes` what the optimizer and a moving average keep for each
     weight, in float32 whatever the precision, and `optimizer_bytes` for all parameters together. `sum_bytes` is the
-    sum of gradients that an update of several batches keeps, in float32 too. `gradients_wait` tells that no
-    parameter can be updated before every gradient of a batch is known, as where their norm is clipped. `lean` is
+    sum of gradients that an update of several batches keeps, in float32 too. `scratch_bytes` is what the update of
+    a node's parameters takes beside their gradient, where the rule multiplies matrices. `gradients_wait` tells that
+    no parameter can be updated before every gradient of a batch is known, as where their norm is clipped. `lean` is
     the form of the network that GPU and CPU train.
     """
 
@@ -41,6 +42,7 @@ class Setup:
     kept_bytes: int
     optimizer_bytes: int
     sum_bytes: int
+    scratch_bytes: Mapping[str, int]
     compute_bytes: int
     params_bytes: int
     gradients_wait: bool
@@ -60,12 +62,24 @@ def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setu
         kept_bytes=4 * (OPTIMIZERS[update.optimizer.kind].slots + (update.ema is not None)),
         optimizer_bytes=4 * kept_elements(update, params),
         sum_bytes=4 * sum(param.size for param in params) if update.accumulates else 0,
+        scratch_bytes=_scratch_bytes(graph, update),
         compute_bytes=compute_bytes,
         params_bytes=params_bytes,
         # Of a sum of gradients the norm is taken when the batches are gone.
         gradients_wait=update.clip is not None and update.clip.norm is not None and not update.accumulates,
         remat=update.remat,
     )
+
+
+def _scratch_bytes(graph: Graph, update: UpdateSpec) -> Mapping[str, int]:
+    if update.accumulates:  # parameters change when the batches are gone
+        return {}
+    largest = {
+        node.name: 4 * max((scratch_elements(update, param) for param in node.known.params.values()), default=0)
+        for node in graph.nodes.values()
+        if node.owner == node.name
+    }
+    return {name: size for name, size in largest.items() if size}
 
 
 def _raw_inputs(graph: Graph, update: UpdateSpec, compute_bytes: int) -> Mapping[str, RawInput]:

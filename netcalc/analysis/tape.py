@@ -123,7 +123,9 @@ class Tape:
         self.node = gradient.node
         size_bytes = elements * (self.setup.params_bytes + self.setup.kept_bytes)
         held = Buffer("parameters", gradient.node, size_bytes, "argument")
-        self.run("update", [gradient, held], [held])
+        scratch = self.setup.scratch_bytes.get(gradient.node, 0)
+        more = [self.buffer("scratch", scratch, "gradient")] if scratch else []
+        self.run("update", [gradient, held], [held, *more])
 
 
 def union(*roots: Iterable[Buffer]) -> Roots:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from netcalc.checks import pages
 from netcalc.checks.outcome import Outcome
 from netcalc.checks.rules import RULES
 from netcalc.diagnostics import Diagnostic, Severity, Span
 from netcalc.render.checkout import Checkout
 from netcalc.render.printable import printable
+from netcalc.render.rules import page_markdown
 from netcalc.units import plural
 
 NOUNS: dict[Severity, str] = {"error": "error", "warning": "warning", "info": "note"}
@@ -29,11 +30,11 @@ class RulePage(NamedTuple):
 
 def rule_pages() -> dict[str, RulePage]:
     """Return the page of every design rule by its code."""
-    pages = {}
-    for code, rule in RULES.items():
-        page = inspect.getdoc(rule.find) or rule.name
-        pages[code] = RulePage(rule.name, page.partition("\n")[0], page, rule.severity)
-    return pages
+    severities = {code: rule.severity for code, rule in RULES.items()}
+    return {
+        page.code: RulePage(page.name, page.summary, page_markdown(page), severities[page.code])
+        for page in pages.rule_pages()
+    }
 
 
 @dataclass(frozen=True, slots=True)

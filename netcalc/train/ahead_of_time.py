@@ -83,6 +83,7 @@ def compile_step(graph: Graph, spec: UpdateSpec, device: jax.Device, inputs: dic
     sums = jax.eval_shape(Sums.zero)
     if spec.accumulates:
         gathered = jax.eval_shape(lambda params: nothing_gathered(recipe, params), state.params)
+        gathered, state = gathered._replace(state=state.state), state._replace(state={})
         arguments = _placed((state, gathered, sums, batch, labels), sharding)
         return make_gathering_step(recipe).lower(*arguments).compile()  # type: ignore[attr-defined]
     arguments = _placed((state, sums, batch, labels), sharding)

@@ -33,7 +33,7 @@ class TrainState(NamedTuple):
 
 
 TrainStep = Callable[[TrainState, Sums, ArrayLike, ArrayLike], tuple[TrainState, Sums]]
-GatheringStep = Callable[[TrainState, "Gathered", Sums, ArrayLike, ArrayLike], tuple[State, "Gathered", Sums]]
+GatheringStep = Callable[[TrainState, "Gathered", Sums, ArrayLike, ArrayLike], tuple["Gathered", Sums]]
 EvaluationStep = Callable[[Params, State, Sums, ArrayLike, ArrayLike, ArrayLike], Sums]
 
 
@@ -78,8 +78,9 @@ def make_train_step(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
 
 
 class Gathered(NamedTuple):
-    """What the batches of one update have come to: sums over their samples, gradients in float32."""
+    """What the batches of one update have come to: the state, and sums over samples, gradients in float32."""
 
+    state: State
     gradients: Params
     loss: jax.Array
     samples: jax.Array
@@ -89,37 +90,40 @@ class Gathered(NamedTuple):
 def make_gathering_step(recipe: Recipe) -> GatheringStep:
     """Return the jitted sum of one batch more; what was gathered and the metrics' sums are donated.
 
-    Batch-norm statistics move with every batch. Each batch has its own dropout.
+    The state is what was gathered, none of the train state's own. Batch-norm statistics move with every batch; each
+    has its own dropout.
     """
     differentiate = _make_differentiation(recipe, jnp.sum)
 
     def step(
         current: TrainState, gathered: Gathered, sums: Sums, images: jax.Array, labels: jax.Array
-    ) -> tuple[State, Gathered, Sums]:
+    ) -> tuple[Gathered, Sums]:
+        current = current._replace(state=gathered.state)
         trained = _trained(recipe, current.params)
         key = jax.random.fold_in(jax.random.fold_in(_keys(recipe)[1], current.step), gathered.batches)
         gradients, found = differentiate(current, trained, key, images, labels)
         total = Gathered(
+            found.state,
             jax.tree.map(lambda total, g: total + g.astype(total.dtype), gathered.gradients, gradients),
             gathered.loss + jnp.sum(found.losses),
             gathered.samples + len(found.losses),
             gathered.batches + 1,
         )
         sums = sums.plus(found.losses, found.outputs, labels, jnp.ones_like(found.losses))
-        return found.state, total, sums
+        return total, sums
 
     # What the optimizer keeps is on the device meanwhile: as an argument, unused, it is in the compiler's account.
     return jax.jit(step, donate_argnums=(1, 2), keep_unused=True)
 
 
 def nothing_gathered(recipe: Recipe, params: Params) -> Gathered:
-    """Return the sums over no batch."""
+    """Return the sums over no batch, without the state."""
 
     def zeros(array: jax.Array) -> jax.Array:
         return jnp.zeros(array.shape, jnp.promote_types(array.dtype, jnp.float32))
 
     sums = jax.tree.map(zeros, _trained(recipe, params))
-    return Gathered(sums, jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+    return Gathered({}, sums, jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
 
 
 def make_update(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
@@ -144,11 +148,11 @@ def make_update(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
     changed = jax.jit(change, donate_argnums=(0,))
 
     def update(current: TrainState, sums: Sums, images: ArrayLike, labels: ArrayLike) -> tuple[TrainState, Sums]:
-        gathered = nothing(current.params)
+        # The state is donated from batch to batch, so it is at one place only.
+        gathered, current = nothing(current.params)._replace(state=current.state), current._replace(state={})
         for some_images, some_labels in split_batch((images, labels), recipe.spec.batch_size):
-            state, gathered, sums = gather(current, gathered, sums, some_images, some_labels)
-            current = current._replace(state=state)
-        return changed(current, gathered), sums
+            gathered, sums = gather(current, gathered, sums, some_images, some_labels)
+        return changed(current._replace(state=gathered.state), gathered._replace(state={})), sums
 
     return update
 

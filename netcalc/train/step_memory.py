@@ -20,6 +20,7 @@ _ARGUMENTS: tuple[tuple[str, Part], ...] = (
     ("current.optimizer", "optimizer"),
     ("current.state", "state"),
     ("current.step", "metrics"),
+    ("gathered.state", "state"),
     ("gathered.gradients", "weight_gradients"),
     ("gathered", "metrics"),
     ("sums", "metrics"),

@@ -20,6 +20,7 @@ class Configuration:
     remat: str = "none"
     clip: bool = False
     ema: bool = False
+    accumulate: int = 1
 
     @property
     def key(self) -> str:
@@ -28,6 +29,7 @@ class Configuration:
         parts += [self.remat] if self.remat != "none" else []
         parts += ["clip"] if self.clip else []
         parts += ["ema"] if self.ema else []
+        parts += [f"accumulate {self.accumulate}"] if self.accumulate > 1 else []
         return " ".join(parts)
 
     def update(self) -> dict[str, object]:
@@ -42,6 +44,8 @@ class Configuration:
             keys["clip"] = {"norm": 1.0}
         if self.ema:
             keys["ema"] = 0.999
+        if self.accumulate > 1:
+            keys["accumulate"] = self.accumulate
         return keys
 
 
@@ -66,6 +70,8 @@ FITTED: dict[str, tuple[Configuration, ...]] = {
         *_spread("vgg11", 4, 64, 128),
         Configuration("vgg16", 8, clip=True),
         Configuration("vgg16", 16, "adam", "bfloat16"),
+        Configuration("vgg16", 8, accumulate=4),
+        Configuration("vgg16", 8, "muon"),
     ),
     "resnet": (
         *_spread("resnet18", 8, 64, 128),
@@ -74,6 +80,9 @@ FITTED: dict[str, tuple[Configuration, ...]] = {
         Configuration("resnet50", 64, clip=True),
         Configuration("resnet50", 32, "adam", "bfloat16"),
         Configuration("resnet50", 256),
+        Configuration("resnet50", 32, "adam", "mixed", accumulate=8),
+        Configuration("resnet18", 64, "muon"),
+        Configuration("resnet18", 64, "lamb"),
     ),
     "densenet": (*_spread("densenet121", 8, 32, 64), Configuration("densenet121", 32, remat="conv_outputs")),
     "googlenet": _spread("googlenet", 8, 64, 128),
@@ -85,9 +94,17 @@ FITTED: dict[str, tuple[Configuration, ...]] = {
 }
 
 HELD_OUT: dict[str, tuple[Configuration, ...]] = {
-    "zfnet": (*_spread("zfnet", 8, 64, 128), Configuration("zfnet", 128, clip=True)),
-    "nin": _spread("nin", 8, 64, 128),
-    "resnet_cifar": (*_spread("resnet20", 16, 128, 512), *_spread("resnet110", 16, 64, 128)),
+    "zfnet": (
+        *_spread("zfnet", 8, 64, 128),
+        Configuration("zfnet", 128, clip=True),
+        Configuration("zfnet", 64, "adam", accumulate=2),
+    ),
+    "nin": (*_spread("nin", 8, 64, 128), Configuration("nin", 64, accumulate=2, clip=True)),
+    "resnet_cifar": (
+        *_spread("resnet20", 16, 128, 512),
+        *_spread("resnet110", 16, 64, 128),
+        Configuration("resnet20", 128, "lars"),
+    ),
     "wide_resnet": (*_spread("wrn_28_10", 8, 32, 64), Configuration("wide_resnet50_2", 32)),
     "resnext": (*_spread("resnext50", 8, 32, 64), Configuration("resnext50", 32, remat="conv_outputs")),
     "preact": _spread("preact_resnet110", 16, 64, 128),

@@ -108,7 +108,8 @@ def test_totals_lie_in_the_interval(split):
 def test_what_a_step_is_handed_is_exact(configuration):
     """Arguments and outputs beside the arena: equal but for the table of pointers, some bytes a tensor."""
     parts = predicted(configuration).parts
-    handed = parts.weights + parts.optimizer + parts.state + parts.batch
+    setup = setup_of(graph_of(configuration.network), UpdateSpec.model_validate(configuration.update()))
+    handed = parts.weights + parts.optimizer + setup.sum_bytes + parts.state + parts.batch
     line = assigned()[configuration.key]
     nodes = graph_of(configuration.network).nodes.values()
     tensors = 8 + sum(4 * len(node.known.params) + 2 * len(node.known.state) for node in nodes)

@@ -77,7 +77,7 @@ def test_weights_shrink_and_the_rest_only_where_asked(everything, accumulate):
 
 
 def test_the_gradient_takes_the_optimizers_way_and_decoupled_decay_does_not():
-    """Adam divides the gradient of the penalty by its root, so that the first step has one length; AdamW adds λθ."""
+    """Adam divides the gradient of the penalty by its root: the first step has one length. AdamW adds λθ."""
     plain = after_one_update(CONVNET, "train.optimizer={adam: 0.01}")[1]
     before, coupled, _ = after_one_update(CONVNET, "train.optimizer={adam: 0.01}", "train.regularization={l2: 100}")
     _, decoupled, _ = after_one_update(CONVNET, "train.optimizer={adamw: {learning_rate: 0.01, weight_decay: 100}}")

@@ -41,44 +41,44 @@ def one_cycle(share, start, end, peak):
 
 
 FORMS = {
-    "constant": ("constant", lambda t, T: 1.0),
-    "step": ({"step": {"every_steps": 9, "factor": 0.3}}, lambda t, T: 0.3 ** (t // 9)),
-    "step in epochs": ({"step": {"every_epochs": 2, "factor": 0.3}}, lambda t, T: 0.3 ** (t // 14)),
+    "constant": ("constant", lambda t, total: 1.0),
+    "step": ({"step": {"every_steps": 9, "factor": 0.3}}, lambda t, total: 0.3 ** (t // 9)),
+    "step in epochs": ({"step": {"every_epochs": 2, "factor": 0.3}}, lambda t, total: 0.3 ** (t // 14)),
     "multistep": (
         {"multistep": {"steps": [5, 20, 21], "factor": 0.5}},
-        lambda t, T: 0.5 ** ((t >= 5) + (t >= 20) + (t >= 21)),
+        lambda t, total: 0.5 ** ((t >= 5) + (t >= 20) + (t >= 21)),
     ),
     "multistep in epochs": (
         {"multistep": {"epochs": [1, 2.5]}},
-        lambda t, T: 0.1 ** ((t >= 7) + (t >= 18)),  # 17.5 updates, rounded to the even
+        lambda t, total: 0.1 ** ((t >= 7) + (t >= 18)),  # 17.5 updates, rounded to the even
     ),
-    "exponential": ({"exponential": {"every_steps": 1, "factor": 0.97}}, lambda t, T: 0.97**t),
-    "exponential in epochs": ({"exponential": {"every_epochs": 1}}, lambda t, T: 0.95 ** (t / 7)),
-    "inverse": ({"inverse": {"gamma": 0.01, "power": 0.6}}, lambda t, T: (1 + 0.01 * t) ** -0.6),
+    "exponential": ({"exponential": {"every_steps": 1, "factor": 0.97}}, lambda t, total: 0.97**t),
+    "exponential in epochs": ({"exponential": {"every_epochs": 1}}, lambda t, total: 0.95 ** (t / 7)),
+    "inverse": ({"inverse": {"gamma": 0.01, "power": 0.6}}, lambda t, total: (1 + 0.01 * t) ** -0.6),
     "polynomial": (
         {"polynomial": {"power": 2, "end": 0.1}},
-        lambda t, T: 0.1 + 0.9 * (1 - t / T) ** 2,
+        lambda t, total: 0.1 + 0.9 * (1 - t / total) ** 2,
     ),
     "sigmoid": (
         {"sigmoid": {"gamma": 0.2, "center_steps": 30}},
-        lambda t, T: 1 / (1 + math.exp(0.2 * (t - 30))),
+        lambda t, total: 1 / (1 + math.exp(0.2 * (t - 30))),
     ),
     "sigmoid in epochs": (
         {"sigmoid": {"center_epochs": 3}},
-        lambda t, T: 1 / (1 + math.exp(0.01 * (t - 21))),
+        lambda t, total: 1 / (1 + math.exp(0.01 * (t - 21))),
     ),
-    "cosine": ({"cosine": {"end": 0.05}}, lambda t, T: 0.05 + 0.95 * (1 + math.cos(math.pi * t / T)) / 2),
+    "cosine": ({"cosine": {"end": 0.05}}, lambda t, total: 0.05 + 0.95 * (1 + math.cos(math.pi * t / total)) / 2),
     "one_cycle": (
         {"one_cycle": {"start": 0.1, "end": 0.01, "peak": 0.4}},
-        lambda t, T: one_cycle(t / T, 0.1, 0.01, 0.4),
+        lambda t, total: one_cycle(t / total, 0.1, 0.01, 0.4),
     ),
-    "sgdr": ({"sgdr": {"every_steps": 5, "growth": 3, "end": 0.02}}, lambda t, T: sgdr(t, 5, 3, 0.02)),
-    "sgdr of one length": ({"sgdr": {"every_epochs": 2, "growth": 1}}, lambda t, T: sgdr(t, 14, 1, 0.0)),
+    "sgdr": ({"sgdr": {"every_steps": 5, "growth": 3, "end": 0.02}}, lambda t, total: sgdr(t, 5, 3, 0.02)),
+    "sgdr of one length": ({"sgdr": {"every_epochs": 2, "growth": 1}}, lambda t, total: sgdr(t, 14, 1, 0.0)),
     "warmup_stable_decay": (
         {"warmup_stable_decay": {"decay": 0.3, "end": 0.1}},
-        lambda t, T: 1 - 0.9 * max(t / T - 0.7, 0) / 0.3,
+        lambda t, total: 1 - 0.9 * max(t / total - 0.7, 0) / 0.3,
     ),
-    "plateau": ("plateau", lambda t, T: 1.0),  # what follows the loss comes on top
+    "plateau": ("plateau", lambda t, total: 1.0),  # what follows the loss comes on top
 }
 
 
