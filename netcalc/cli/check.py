@@ -163,6 +163,7 @@ def _watched(paths: list[Path]) -> Iterator[Path]:
         return
     folders = {root for path in files for root in (find_root(path), Path(os.path.abspath(path)).parent)}
     yield from files
+    yield from filter(Path.is_dir, paths)
     for folder in folders:
         yield from (folder / "netcalc.toml", folder / "pyproject.toml")
         yield from folder.rglob("*.y*ml")
@@ -219,10 +220,10 @@ def _append_summary(outcome: Outcome) -> None:
 
 
 def _checkout() -> Checkout:
-    """Return where the specs lie: below the workspace of a workflow, else below the folder that netcalc runs in."""
+    """Return where the specs lie: below the checkout of a CI job, else below the folder that netcalc runs in."""
     from netcalc.render.checkout import Checkout
 
-    top = os.environ.get("GITHUB_WORKSPACE")
+    top = os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR")
     return Checkout(os.path.realpath(os.curdir), "" if not top else os.path.realpath(top))
 
 

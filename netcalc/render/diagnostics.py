@@ -7,7 +7,7 @@ from itertools import chain
 
 from rich.text import Text
 
-from netcalc.diagnostics import Diagnostic, Span
+from netcalc.diagnostics import Diagnostic, Severity, Span
 from netcalc.render.printable import printable
 from netcalc.units import plural
 
@@ -47,9 +47,10 @@ def concise(d: Diagnostic) -> str:
 
 
 def tally(diagnostics: Iterable[Diagnostic]) -> str:
-    """Return `2 errors, 1 warning`."""
+    """Return `2 errors, 1 warning, 3 notes`."""
     severities = [d.severity for d in diagnostics]
-    found = [plural(n, s) for s in ("error", "warning") if (n := severities.count(s))]
+    nouns: dict[Severity, str] = {"error": "error", "warning": "warning", "info": "note"}
+    found = [plural(n, noun) for severity, noun in nouns.items() if (n := severities.count(severity))]
     return ", ".join(found) or "no findings"
 
 

@@ -128,7 +128,9 @@ def test_brightness_contrast_and_saturation_are_one_factor_an_image() -> None:
     weights = np.array([0.299, 0.587, 0.114])
     grey = (images * weights).sum(-1, keepdims=True)
     for kind, zero in (
-        ("brightness", np.zeros_like(images)), ("contrast", grey.mean((1, 2, 3), keepdims=True)), ("saturation", grey),
+        ("brightness", np.zeros_like(images)),
+        ("contrast", grey.mean((1, 2, 3), keepdims=True)),
+        ("saturation", grey),
     ):  # fmt: skip
         found = change({kind: 0.3}, images=images).images
         factors = ((found - zero) / (images - zero)).reshape(BATCH, -1)
@@ -244,9 +246,14 @@ def test_losses_of_mixed_samples_weigh_both_classes() -> None:
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("{rotation: 200}", "less than or equal to 180"), ("{random_crop: 0}", "greater than 0"), ("rotate", "unknown field `rotate` of `augment[0]`"),
-        ("{random_resized_crop: {area: [0.9, 0.1]}}", "smallest, largest"), ("{random_erasing: {area: [0.1, 2]}}", "at most 1"),
-        ("rotation", "`rotation` needs `degrees`"), ("{mixup: -1}", "greater than 0"), ("{brightness: 2}", "less than or equal to 1"),
+        ("{rotation: 200}", "less than or equal to 180"),
+        ("{random_crop: 0}", "greater than 0"),
+        ("rotate", "unknown field `rotate` of `augment[0]`"),
+        ("{random_resized_crop: {area: [0.9, 0.1]}}", "smallest, largest"),
+        ("{random_erasing: {area: [0.1, 2]}}", "at most 1"),
+        ("rotation", "`rotation` needs `degrees`"),
+        ("{mixup: -1}", "greater than 0"),
+        ("{brightness: 2}", "less than or equal to 1"),
     ],
 )  # fmt: skip
 def test_wrong_changes_are_told(written: str, message: str) -> None:
