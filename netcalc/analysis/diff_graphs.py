@@ -44,7 +44,7 @@ def diff_graphs(
     )
     files = sources or (before.spec.file, after.spec.file)
     nodes, total = _nodes(old, new, alignment)
-    settings = tuple(value_changes(*_settings(old, new, alignment)))
+    settings = tuple(value_changes(*_settings(before, after, alignment), levels=2))
     words = [word for node in nodes for word in node.change]
     return Diff(
         FORMAT,
@@ -139,13 +139,13 @@ def _common(old: _Analysed, new: _Analysed, pair: Pair, is_rewired: bool, alignm
 
 def _field_changes(before: Graph, after: Graph, pair: Pair, alignment: Alignment) -> tuple[ValueChange, ...]:
     old, new = before.nodes[pair.before], after.nodes[pair.after]
-    shares_same = (None if old.spec.share is None else alignment.after_of.get(old.spec.share)) == new.spec.share
+    owner = old.spec.share and alignment.after_of.get(old.spec.share, "")
     old_only, new_only = old.name in before.train_only, new.name in after.train_only
     if old.spec.layer == new.spec.layer and old.spec.trainable == new.spec.trainable:
         changes = []
     else:
         changes = list(value_changes(_fields(old), _fields(new)))
-    if not shares_same:
+    if owner != new.spec.share:
         changes.append(ValueChange("share", old.spec.share, new.spec.share))
     if old_only != new_only:
         changes.append(ValueChange("train_only", old_only, new_only))
@@ -225,14 +225,13 @@ def _sources(graph: Graph, unpaired: set[str]) -> Mapping[str, tuple[str, ...]]:
 # Settings
 
 
-def _settings(old: _Analysed, new: _Analysed, alignment: Alignment) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what the specs say beside nodes, outputs of the same nodes under the same names."""
-    outputs = [alignment.after_of.get(o.node, o.node) for o in old.graph.spec.outputs]
-    before = _setting(old.graph, outputs)
-    after = _setting(new.graph, [o.node for o in new.graph.spec.outputs])
-    if before["outputs"] != after["outputs"]:
-        before = _setting(old.graph, [o.node for o in old.graph.spec.outputs])
-    return before, after
+def _settings(before: Graph, after: Graph, alignment: Alignment) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the specs say beside nodes, outputs that are the same nodes under the same names."""
+    own, new = ([output.node for output in graph.spec.outputs] for graph in (before, after))
+    followed = [alignment.after_of.get(name, name) for name in own]
+    # Other outputs are shown under their own names, unless only those are the same.
+    shown = followed if followed == new or own == new else own
+    return _setting(before, shown), _setting(after, new)
 
 
 def _setting(graph: Graph, outputs: list[str]) -> dict[str, Any]:

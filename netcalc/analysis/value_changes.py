@@ -18,13 +18,16 @@ class ValueChange:
     after: Any
 
 
-def value_changes(before: Any, after: Any, path: str = "") -> Iterator[ValueChange]:
+def value_changes(before: Any, after: Any, path: str = "", *, levels: int = 1) -> Iterator[ValueChange]:
     """Yield the innermost values that differ; mappings without a common key differ as a whole.
 
-    So another alternative of a choice, such as an optimizer, is one change with all its fields.
+    So another alternative of a choice, such as an optimizer, is one change with all its fields. The outermost
+    `levels` are compared key by key all the same.
     """
-    if isinstance(before, dict) and isinstance(after, dict) and (not before.keys().isdisjoint(after) or not path):
+    both_map = isinstance(before, dict) and isinstance(after, dict)
+    if both_map and (levels > 0 or not before.keys().isdisjoint(after)):
         for key in {**before, **after}:
-            yield from value_changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+            inner = f"{path}.{key}" if path else key
+            yield from value_changes(before.get(key), after.get(key), inner, levels=levels - 1)
     elif before != after or isinstance(before, bool) != isinstance(after, bool):  # to Python, 1 is true
         yield ValueChange(path, before, after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
+from itertools import accumulate
 
 from netcalc.analysis.diff import Diff
 from netcalc.render.diff_rows import (
@@ -21,8 +22,8 @@ from netcalc.render.diff_rows import (
 from netcalc.render.layout import aligned, escape, table_row
 from netcalc.render.printable import printable
 
-MOST_ROWS = 200
-"""Rows of nodes in Markdown: a comment on GitHub has at most 65,536 characters."""
+MOST_CHARACTERS = 25_000
+"""Of each folded table in Markdown: a comment on GitHub has at most 65,536 characters in all."""
 
 _COLUMNS = ("", "before", "after", "change", "%")
 _LESS: tuple[tuple[str, ...], ...] = ((), ("before",), ("before", "change"))
@@ -34,7 +35,8 @@ def diff_text(diff: Diff, width: int | None = None, *, whole: bool = False) -> s
     if not diff.differs:
         return f"{headline(diff)}\n"
     lines = [title(diff), _files(diff), "", *_totals(diff, width), ""]
-    lines += [line for line in (conditions(diff), unknown_memory(diff), counted(diff)) if line]
+    for note in (conditions(diff), unknown_memory(diff), counted(diff)):
+        lines += _wrapped(note, 0, width)
     if settings := setting_rows(diff):
         lines += [
             "",
@@ -57,13 +59,11 @@ def diff_markdown(diff: Diff) -> str:
         lines.append(escape(why))
     lines += ["", f"<details><summary>{counted(diff)}</summary>"]
     if settings := setting_rows(diff):
-        lines += ["", *_table(("setting", "before", "after"), ":::", settings)]
+        lines += ["", *_table(("setting", "before", "after"), ":::", settings, MOST_CHARACTERS)]
     if rows := node_rows(diff, whole=False):
         cells = [(r.mark, r.name, r.type, r.params, r.macs, "; ".join(map(_detail, r.details))) for r in rows]
         head = ("", "node", "type", "parameters", "MACs", "what")
-        lines += ["", *_table(head, ":::--:", cells[:MOST_ROWS])]
-        if len(cells) > MOST_ROWS:
-            lines += ["", f"{len(cells) - MOST_ROWS:,} more rows; `netcalc diff --format json` has all nodes"]
+        lines += ["", *_table(head, ":::--:", cells, MOST_CHARACTERS)]
     return "\n".join((*lines, "", "</details>")) + "\n"
 
 
@@ -101,8 +101,9 @@ def _nodes(rows: Sequence[NodeRow], width: int | None) -> list[str]:
         if fits:
             lines.append(line)
         else:
-            figures = (f"{row.params} params", f"{row.macs} MACs") if row.params else ()
-            lines += [f"{row.mark} {row.name}", *_wrapped(", ".join((row.type, *figures)), 4, width)]
+            figures = ((row.params, "params"), (row.macs, "MACs"))
+            costs = (f"{figure} {what}" for figure, what in figures if figure not in ("", "0"))
+            lines += [f"{row.mark} {row.name}", *_wrapped(", ".join((row.type, *costs)), 4, width)]
         lines += _wrapped("; ".join(map(_detail, row.details)), 4, width)
     return lines
 
@@ -135,6 +136,16 @@ def _literal(text: str) -> str:
     return escape(text).replace("~", "\\~").replace("&", "\\&")
 
 
-def _table(head: Sequence[str], sides: str, body: Sequence[Sequence[str]]) -> list[str]:
+def _table(
+    head: Sequence[str], sides: str, body: Sequence[Sequence[str]], most_characters: int | None = None
+) -> list[str]:
+    """Return a table; one that is too long ends with how many rows it would have besides."""
     rule = "|".join(":--" if side == ":" else "--:" for side in sides)
-    return [table_row(map(escape, head)), f"|{rule}|", *(table_row(map(_literal, row)) for row in body)]
+    rows = [table_row(map(_literal, row)) for row in body]
+    if most_characters is not None:
+        ends = accumulate(len(row) + 1 for row in rows)
+        shown = sum(end <= most_characters for end in ends)
+        if shown < len(rows):
+            more = f"{len(rows) - shown:,} more rows; `netcalc diff --format json` has all"
+            rows = [*rows[:shown], "", more]
+    return [table_row(map(escape, head)), f"|{rule}|", *rows]

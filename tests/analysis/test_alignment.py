@@ -135,6 +135,37 @@ def test_another_layer_under_the_same_name_is_the_same_node() -> None:
     assert align(before, after).pairs[1].after == "pool"
 
 
+def test_of_layers_alike_those_that_keep_their_numbers_are_the_same() -> None:
+    found = align(text("relu", "relu", "relu"), text("relu", "relu", "relu", "relu", "relu"))
+    assert (found.added, names(found)) == (("relu4", "relu5"), {})
+
+
+def test_a_common_name_settles_a_tie() -> None:
+    lines = ("relu", "relu", conv(8))
+    before = renamed(text(*lines), {"relu1": "relu3", "relu2": "relu4", "conv1": "conv1"})
+    found = align(before, text("relu", "relu", "relu", "relu", conv(12)))
+    assert (found.added, names(found)) == (("relu1", "relu2"), {})
+
+
+def test_an_own_name_is_believed_before_another_node_of_the_same_layer() -> None:
+    found = align(text(conv(8, "stem")), text(conv(8), conv(16, "stem")))
+    assert (found.added, names(found)) == (("conv1",), {})
+
+
+def test_a_layer_that_changed_with_its_number_is_found_between_its_neighbours() -> None:
+    before = text("tanh", conv(8), "sigmoid")
+    after = text(conv(4), "tanh", conv(12), "sigmoid")
+    found = align(before, after)
+    assert (found.added, found.removed, names(found)) == (("conv1",), (), {"conv1": "conv2"})
+
+
+def test_a_node_that_changed_its_place_and_a_field() -> None:
+    before = text("{dropout: 0.5, name: drop}", "{tanh: , name: t}", "{relu: , name: r}")
+    after = text("{tanh: , name: t}", "{relu: , name: r}", "{dropout: 0.2, name: drop}")
+    found = align(before, after)
+    assert {pair.before: pair.in_order for pair in found.pairs} == {"t": True, "r": True, "drop": False}
+
+
 def test_nodes_that_changed_places() -> None:
     before = text(conv(3, "a"), "{tanh: , name: t}", "{relu: , name: r}")
     after = text("{relu: , name: r}", conv(3, "a"), "{tanh: , name: t}")

@@ -264,12 +264,33 @@ def test_settings_beside_nodes() -> None:
     result = compared(before, after)
     assert settings(result) == {
         "name": ("net", "other"),
-        "inputs": (
-            {"input": {"shape": [16, 16, 3], "dtype": "float32"}},
-            {"image": {"shape": [16, 16, 3], "dtype": "uint8"}},
-        ),
-        "budgets": ({"params": {"max": 10}}, {}),
+        "inputs.input": ({"shape": [16, 16, 3], "dtype": "float32"}, None),
+        "inputs.image": (None, {"shape": [16, 16, 3], "dtype": "uint8"}),
+        "budgets.params": ({"max": 10}, None),
     }
+    assert result.nodes == ()
+
+
+def test_outputs_are_followed_by_what_they_are() -> None:
+    layers = "  - {conv: {filters: 4, kernel: 1}}\n  - {conv: {filters: 8, kernel: 1}}\n"
+    first = "  - {conv: {filters: 3, kernel: 1}}\n"
+    before = text(layers, "outputs: [conv1, conv2]\n")
+    followed = compared(before, text(first + layers, "outputs: [conv2, conv3]\n"))
+    assert (settings(followed), followed.counts.added) == ({}, 1)
+    # The same names, of other nodes.
+    other = compared(before, text(first + layers, "outputs: [conv1, conv2, conv3]\n"))
+    assert settings(other) == {"outputs": (["conv1", "conv2"], ["conv1", "conv2", "conv3"])}
+    same_names = compared(text(layers), text(first + layers, "outputs: [conv2]\n"))
+    assert settings(same_names) == {"outputs": (["conv3"], ["conv2"])}
+
+
+def test_an_owner_of_parameters_that_is_gone() -> None:
+    body = "  - {dense: 8, name: a}\n  - {tanh: , name: t}\n"
+    before = text("  - {dense: 8, name: gone}\n" + body + "  - {dense: 8, name: z, share: a}\n")
+    after = text("  - {tanh: , name: t}\n  - {dense: 8, name: z}\n")
+    result = compared(before, after)
+    (node,) = (node for node in result.nodes if node.after == "z")
+    assert [(c.path, c.before, c.after) for c in node.fields] == [("share", "a", None)]
 
 
 def test_the_published_schema_is_the_current_one(golden: Any) -> None:

@@ -7,7 +7,7 @@ import re
 import netcalc
 from netcalc.analysis.diff import Diff
 from netcalc.graph import Graph, build_complete
-from netcalc.render.diff import MOST_ROWS, diff_markdown, diff_text
+from netcalc.render.diff import diff_markdown, diff_text
 from netcalc.spec.load import parse_spec
 
 
@@ -59,11 +59,18 @@ def test_figures_that_a_side_does_not_have() -> None:
 
 
 def test_markdown_is_cut_to_what_a_comment_holds() -> None:
-    names = "".join(f"  - {{relu: , name: layer_{'abcdefghij'[i % 10]}{i}}}\n" for i in range(MOST_ROWS + 50))
-    page = diff_markdown(netcalc.diff(text("  - tanh\n"), text(names)))
-    assert page.count("\n| + | layer") + page.count("\n| - | tanh") == MOST_ROWS
-    assert "51 more rows; `netcalc diff --format json` has all nodes" in page
-    assert len(page) < 65_536
+    long = "x" * 40
+    names = "".join(f"  - {{relu: , name: layer_{long}_{i}x}}\n" for i in range(1_000))
+    params = ", ".join(f"{long}_{i}: {i}" for i in range(1_000))
+    page = diff_markdown(netcalc.diff(text("  - tanh\n"), text(names, f"params: {{{params}}}\n")))
+    assert 50_000 < len(page) < 65_536
+    shown = [page.count(f"\n| {start}{long}") for start in ("params.", "+ | layer\\_")]
+    left_out = [
+        int(number) for number in re.findall(r"(\d+) more rows; `netcalc diff --format json` has all", page)
+    ]
+    # One row more is the layer that was removed, the last of them.
+    assert [a + b for a, b in zip(shown, left_out, strict=True)] == [1_000, 1_001]
+    assert page.endswith("</details>\n")
 
 
 HOSTILE = "a|b<img src=x>\\n# *x* [l](u) ~~s~~ &amp; `c` \\e[31m"
@@ -88,5 +95,16 @@ def test_a_long_value_is_cut() -> None:
 
 def test_lines_fit_the_width_where_words_allow() -> None:
     found = netcalc.diff(text(chain(4, 5)), text(chain(8, 5).replace("kernel: 3", "kernel: 3, bias: false")))
-    for width in (80, 50):
+    for width in (80, 50, 45):
         assert max(map(len, diff_text(found, width).splitlines())) <= width
+
+
+def test_names_that_leave_no_room_have_a_line_of_their_own() -> None:
+    name = "layer_" + "x" * 40
+    layers = f"  - {{conv: {{filters: %d, kernel: 3}}, name: {name}}}\n  - {{relu: , name: {name}_too}}\n"
+    page = diff_text(netcalc.diff(text(layers % 4), text(layers % 8)), 60).splitlines()
+    at = page.index(f"~ {name}")
+    # 4·27 weights and 4 biases more, on 30·30 positions.
+    assert page[at + 1] == "    conv, +112 params, +97,200 MACs"
+    assert page[at + 2] == "    filters: 4 → 8; output: 30×30×4 → 30×30×8"
+    assert page[at + 3 : at + 5] == [f"~ {name}_too", "    relu"]
