@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netcalc.cli.options import OutputOption
-from netcalc.cli.output import write_text
+from netcalc.cli.output import console, write_table, write_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from netcalc.manual import Page
 
 EXAMPLE = "netcalc rules -f markdown"
 
@@ -34,9 +39,16 @@ def rules(
     pages = rule_pages()
     match format:
         case RulesFormat.table:
-            text = rules_text(pages)
+            write_table(rules_text(pages), lambda: _fitted(pages), output)
         case RulesFormat.json:
-            text = rules_json(pages)
+            write_text(rules_json(pages), output)
         case RulesFormat.markdown:
-            text = rules_markdown(pages)
-    write_text(text, output)
+            write_text(rules_markdown(pages), output)
+
+
+def _fitted(pages: tuple[Page, ...]) -> RenderableType:
+    from rich.text import Text
+
+    from netcalc.render.rules import rules_text
+
+    return Text(rules_text(pages, console().width), end="")

@@ -42,10 +42,13 @@ def page_markdown(page: Page, level: int = 1) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rules_text(pages: Sequence[Page]) -> str:
-    """Return one line a rule."""
+def rules_text(pages: Sequence[Page], width: int | None = None) -> str:
+    """Return one line a rule; with `width`, what it finds on as many lines as it needs."""
     rows = [("code", "name", "severity", "what it finds")]
-    rows += [(page.code, page.name, page.severity, page.summary) for page in pages]
+    for page in pages:
+        words = (page.code, page.name, page.severity)
+        first, *others = [page.summary] if width is None else textwrap.wrap(page.summary, _room(pages, width))
+        rows += [(*words, first), *(("", "", "", line) for line in others)]
     head, *body = aligned(rows, (True,) * 4, gap=2)
     return "\n".join((head, "─" * max(map(len, (head, *body))), *body)) + "\n"
 
@@ -63,6 +66,11 @@ def rules_markdown(pages: Sequence[Page]) -> str:
         for page in pages
     ]
     return "\n".join((INTRODUCTION, *table, "", *(page_markdown(page, 2) for page in pages)))
+
+
+def _room(pages: Sequence[Page], width: int) -> int:
+    """Return how wide what the rules find may be beside the other columns."""
+    return max(20, width - max(len(page.name) for page in pages) - len("NC301  severity") - 3 * 2)
 
 
 def _heading(page: Page) -> str:

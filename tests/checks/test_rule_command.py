@@ -12,6 +12,7 @@ from netcalc.checks.pages import find_page, rule_pages
 from netcalc.checks.rules import RULES
 from netcalc.diagnostics import CODES, CannotRunError
 from netcalc.manual import read_page
+from netcalc.render.rules import rules_text
 from tests.checks.rules.pages import examples
 from tests.conftest import Cli
 
@@ -88,6 +89,18 @@ def test_the_list_has_every_rule(here: Cli) -> None:
     ]
     data = json.loads(here("rules", "-f", "json").stdout)
     assert data == {"format": "netcalc.rules/1", "rules": [asdict(page) for page in rule_pages()]}
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 120, 200])
+def test_a_narrow_list_says_the_same_on_more_lines(width: int) -> None:
+    lines = rules_text(rule_pages(), width).splitlines()
+    assert max(map(len, lines)) <= width
+    words = " ".join(rules_text(rule_pages(), width).replace("─", "").split())
+    assert all(
+        f"{page.code} {page.name} {page.severity} {page.summary.split()[0]}" in words for page in rule_pages()
+    )
+    found = [line[lines[0].index("what it finds") :].strip() for line in lines[2:]]
+    assert " ".join(found) == " ".join(page.summary for page in rule_pages())
 
 
 def test_links_of_the_table_lead_to_headings(here: Cli) -> None:
