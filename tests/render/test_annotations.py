@@ -129,7 +129,7 @@ def test_a_hostile_spec_starts_no_command_of_its_own() -> None:
     for command in commands:
         message = command.data.split("\n")[0]
         # What is left is what stood there, each control character replaced.
-        assert message.startswith("::error::x\ufffd\ufffd::stop-commands::t ##[error]y %0A%25 ]]>")
+        assert message.startswith("::error::x\ufffd\ufffd::stop-commands::t #\ufffd[error]y %0A%25 ]]>")
         assert "::error::x" in command.properties["file"]
 
 

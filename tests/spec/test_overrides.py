@@ -221,7 +221,11 @@ def test_an_aliased_node_changes_only_where_it_is_named():
         ("layers.named.bb.relu1=3", "did you mean `b`?"),
         ("layers.named.b.max_pol1.kernel=3", "did you mean `max_pool1`?"),
         ("train.optimizer.adamm.learning_rate=3", "did you mean `adam`?"),
-        ("train.optimizer.learning_rate=3", "known: `sgd`, `momentum`, `nesterov`, `adam`"),
+        (
+            "train.optimizer.learning_rate=3",
+            "known: `gd`, `sgd`, `momentum`, `nesterov`, `rud`, `adagrad`, `adadelta`, `rmsprop`, `adam`, `adamax`, "
+            "`adamw`, `nadam`, `radam`, `lion`, `lars`, `lamb`, `muon`, `schedule_free`",
+        ),
         ("layers.c1.init.norml.std=3", "did you mean `normal`?"),
         ("layers.99.filters=3", None),
         ("layers.-1.filters=3", None),
