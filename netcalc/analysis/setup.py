@@ -30,7 +30,7 @@ class Setup:
     `outputs` are the nodes that the loss reads, `kept_bytes` what the optimizer and a moving average keep for each
     parameter, the average in float32 whatever the precision. `gradients_wait` tells that no parameter can be
     updated before every gradient is known, as where their norm is clipped. `lean` is the form of the network that
-    GPU and CPU train.
+    GPU and CPU train. `scatters_labels` tells that the loss makes an array of the outputs' size from labels alone.
     """
 
     batch: int
@@ -42,6 +42,7 @@ class Setup:
     gradients_wait: bool
     remat: Remat
     lean: bool = True
+    scatters_labels: bool = False
 
 
 def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setup:
@@ -57,6 +58,7 @@ def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setu
         params_bytes=params_bytes,
         gradients_wait=update.clip is not None and update.clip.norm is not None,
         remat=update.remat,
+        scatters_labels=update.loss == "cross_entropy",
     )
 
 
