@@ -24,10 +24,10 @@ def record(tape: Tape, place: Place, inputs: list[Value], elements: int) -> tupl
             return convolution(tape, place, inputs[0], elements)
         case "gemm":
             return matrix_product(tape, place, inputs[0], elements)
-        case "window":
-            if place.node.known.window:
-                return _window(tape, place, inputs[0], elements)
+        case "window" if kernel.saves == "input" and not place.node.known.window:
             return _neighbours(tape, inputs[0], elements)
+        case "window":
+            return _window(tape, place, inputs[0], elements)
         case "reduce" if not kernel.statistics:
             return _reduction(tape, kernel, inputs[0], elements)
         case "move":
@@ -39,7 +39,7 @@ def record(tape: Tape, place: Place, inputs: list[Value], elements: int) -> tupl
 
 
 def _neighbours(tape: Tape, x: Value, elements: int) -> tuple[Value, Backward]:
-    """Sums over the neighbours of each element: computed anew, from the stored input, by what reads them."""
+    """Sums over neighbouring channels: computed anew, from the stored input, by what reads them."""
     stored = tape.stored(x, "input")
 
     def backward(d: Value) -> list[Value | None]:
@@ -172,7 +172,7 @@ def _elementwise(tape: Tape, place: Place, inputs: list[Value], elements: int) -
 def _is_done_by_convolution(tape: Tape, place: Place, roots: Roots) -> bool:
     """Tell whether cuDNN's convolution does it, which adds a bias and applies a ReLU that keeps its output."""
     is_bias = place.kernel is not place.node.known.kernels[0]
-    is_relu = place.keeps_output and not place.kernel.transcendentals and not tape.forgets
+    is_relu = place.keeps_output and place.alone and not place.kernel.transcendentals and not tape.forgets
     return len(roots) == 1 and roots[0].name == "conv" and (is_bias or is_relu)
 
 

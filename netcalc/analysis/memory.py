@@ -239,7 +239,7 @@ def _memory(step: Step, *, weights: int, optimizer: int, state: int, batch: int,
 
 def _spread(graph: Graph) -> float:
     """Return the half width of the interval: wide for networks of a kind that the model was not held to."""
-    facts = [node.known for node in graph.nodes.values()]
-    recurs = any(kernel.kind == "scan" for known in facts for kernel in known.kernels)
-    keeps_input = any(kernel.saves == "input" for known in facts if known.window for kernel in known.kernels)
-    return WIDE_SPREAD if recurs or keeps_input else SPREAD
+    kernels = [(kernel, node.known.window) for node in graph.nodes.values() for kernel in node.known.kernels]
+    recurs = any(kernel.kind == "scan" for kernel, _ in kernels)
+    keeps_windows = any(k.kind == "window" and k.saves == "input" and window for k, window in kernels)
+    return WIDE_SPREAD if recurs or keeps_windows else SPREAD

@@ -18,7 +18,8 @@ class Place:
     """A kernel in its network.
 
     `trained` and `below` tell whether its parameters are trained, and whether anything before it is; `shared`
-    whether several nodes read the output; `keeps_output` whether the lean form lets it keep its output.
+    whether several nodes read the output, `alone` whether no other reads its inputs; `keeps_output` whether the
+    lean form lets it keep its output.
     """
 
     node: Node
@@ -26,4 +27,5 @@ class Place:
     trained: bool
     below: bool
     shared: bool
+    alone: bool
     keeps_output: bool

@@ -92,12 +92,13 @@ class _Walk:
         trained = self.graph.is_trained(self.graph.nodes[node.name])
         self.trained_below[node.name] = below or trained
         shared = len(self.graph.consumers[node.name]) > 1
+        alone = all(len(self.graph.consumers[name]) == 1 for name in node.inputs)
         facts, batch = node.known, self.tape.setup.batch
         current = [self.values[name] for name in node.inputs]
         self.steps_back[node.name] = []
         for kernel in facts.kernels:
             elements = batch * (facts.output.size if kernel.writes is None else kernel.writes)
-            place = Place(node, kernel, trained, below, shared, node.name in self.keep_output)
+            place = Place(node, kernel, trained, below, shared, alone, node.name in self.keep_output)
             y, back = record(self.tape, place, current, elements)
             self.steps_back[node.name].append(back)
             current, below = [y], below or trained

@@ -152,6 +152,9 @@ def test_a_convolution_adds_its_bias_and_applies_its_relu_itself() -> None:
     assert not named(steps(text.replace("ACT", "relu")), "output", "relu1")
     # Not so a tanh, for which cuDNN has no convolution.
     assert named(steps(text.replace("ACT", "tanh")), "output", "tanh1")
+    # Nor where another layer reads what the ReLU cuts off.
+    forked = text.replace("{dense: 2, name: b}", "{sigmoid: , from: a}, {add: , from: [relu1, sigmoid1]}")
+    assert named(steps(forked.replace("ACT", "relu")), "output", "relu1")
 
 
 # Pools and the loss
@@ -179,6 +182,20 @@ def test_the_gradient_of_a_pooled_relu_is_stored_where_it_is_read_again(
     assert (len(pooled), len(named(found, "compare"))) == ((1, 0) if stored else (0, 1))
     if not stored:
         assert one(found, "compare").phase == "forward"
+
+
+def test_local_response_normalisation_is_computed_anew_from_its_input() -> None:
+    conv, norm = "{conv: {filters: 8, kernel: 3}}", "{local_response_norm: , name: norm}"
+    found = steps(f"input: [12, 12, 3]\nlayers: [{conv}, relu, {norm}, {conv}]")
+    # Forward nothing is written for it but the next convolution's input, backward one array beside its gradient.
+    assert not [o for o in found if o.node == "norm" and o.phase == "forward" and o.writes]
+    assert [o.name for o in found if o.node == "norm" and o.phase == "backward"] == ["weigh"]
+
+
+def test_an_adaptive_pool_writes_what_it_pools() -> None:
+    conv = "{conv: {filters: 8, kernel: 3}}"
+    found = steps(f"input: [9, 9, 3]\nlayers: [{conv}, {{adaptive_avg_pool: 3, name: p}}, {conv}]")
+    assert written(one(found, "pool", "p")) == [64 * 3 * 3 * 8 * 4]
 
 
 def test_cross_entropy_makes_an_array_of_labels_before_all_else() -> None:
