@@ -6,46 +6,28 @@ function that records those in turn and returns the gradients of the kernel's in
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from netcalc.analysis.operations import Buffer
+from netcalc.analysis.place import Backward, Place
+from netcalc.analysis.products import convolution, matrix_product
 from netcalc.analysis.tape import Roots, Tape, Value, union
-from netcalc.graph import Node
 from netcalc.layers.base import Kernel
 
 SMALL_SUM = 4096
 """Terms up to which XLA sums each channel in one kernel; batch norm then stores x − mean."""
-
-Backward = Callable[[Value], "list[Value | None]"]
-"""The gradients of a kernel's inputs, from that of its output; None where none is taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A kernel in its network.
-
-    `trained` and `below` tell whether its parameters are trained, and whether anything before it is; `shared`
-    whether several nodes read the output; `keeps_output` whether the lean form lets it keep its output.
-    """
-
-    node: Node
-    kernel: Kernel
-    trained: bool
-    below: bool
-    shared: bool
-    keeps_output: bool
 
 
 def record(tape: Tape, place: Place, inputs: list[Value], elements: int) -> tuple[Value, Backward]:
     """Record one kernel that gives so many elements."""
     kernel = place.kernel
     match kernel.kind:
-        case "conv" | "gemm" | "scan":
-            return _product(tape, place, inputs[0], elements)
+        case "conv" | "scan":
+            return convolution(tape, place, inputs[0], elements)
+        case "gemm":
+            return matrix_product(tape, place, inputs[0], elements)
+        case "window" if kernel.saves == "input" and not place.node.known.window:
+            return _neighbours(tape, inputs[0], elements)
         case "window":
-            return _window(tape, kernel, inputs[0], elements)
+            return _window(tape, place, inputs[0], elements)
         case "reduce" if not kernel.statistics:
             return _reduction(tape, kernel, inputs[0], elements)
         case "move":
@@ -56,72 +38,24 @@ def record(tape: Tape, place: Place, inputs: list[Value], elements: int) -> tupl
             return _elementwise(tape, place, inputs, elements)
 
 
-def _product(tape: Tape, place: Place, x: Value, elements: int) -> tuple[Value, Backward]:
-    """A convolution, matrix product or recurrence: reads its input from memory, and keeps it for its weights."""
-    setup, kernel, facts = tape.setup, place.kernel, place.node.known
-    macs = setup.batch * kernel.macs
-    weights = kernel.weights
-    if weights is None:
-        weights = sum(spec.size for spec in facts.params.values() if spec.role == "weight")
-    has_bias = any(spec.role == "bias" for spec in facts.params.values())
-    is_transposed = kernel.kind == "conv" and not facts.window
-    source = _padded(tape, place, tape.stored(x, "input"), x)
-    if is_transposed and tape.training and place.trained:
-        source = _turned(tape, source)
-    is_copied = is_transposed or setup.compute_bytes != setup.params_bytes
-    held = tape.copied_weights(weights) if is_copied else tape.weights(weights)
-    z = tape.written(kernel.kind, elements)
-    own = [tape.buffer("kept", setup.batch * kernel.saved_bytes)] if kernel.saved_bytes and tape.training else []
-    tape.run(kernel.kind, [source, held], [*z.roots, *own], macs=macs)
+def _neighbours(tape: Tape, x: Value, elements: int) -> tuple[Value, Backward]:
+    """Sums over neighbouring channels: computed anew, from the stored input, by what reads them."""
+    stored = tape.stored(x, "input")
 
     def backward(d: Value) -> list[Value | None]:
-        if not (place.trained or place.below):
-            return [None]
-        dz = tape.stored(d, "dz", in_place=d.replaces and not has_bias)
-        if place.trained:
-            if has_bias:
-                tape.run("bias gradient", [dz], [])
-            again = source
-            if setup.remat != "none":
-                again = _padded(tape, place, tape.recalled(x), x)
-                again = _turned(tape, again) if is_transposed else again
-            dw = tape.buffer("dw", weights * setup.compute_bytes, "weight_gradient")
-            tape.run("weight gradient", [again, dz, *own], [dw], macs=macs)
-            tape.update(dw, weights)
-        if not place.below:
-            return [None]
-        dx = tape.written("dx", x.elements)
-        tape.run("input gradient", [dz, held, *own], dx.roots, macs=macs)
-        return [dx]
+        weighted = tape.buffer("weighted", x.elements * tape.setup.compute_bytes)
+        tape.run("weigh", union(d.roots, (stored,)), [weighted])
+        return [Value(union((weighted,), d.roots, (stored,)), x.elements)]
 
-    return z, backward
+    return Value((stored,), elements), backward
 
 
-def _turned(tape: Tape, source: Buffer) -> Buffer:
-    """Return the input of a transposed convolution with batch and channels exchanged.
-
-    Its weight gradient is a convolution over the batch, which reads it so.
-    """
-    turned = tape.buffer("turned", source.bytes, "activation")
-    tape.run("turn", [source], [turned])
-    return turned
-
-
-def _padded(tape: Tape, place: Place, stored: Buffer, x: Value) -> Buffer:
-    """Return the input that a convolution reads: a padded copy where its two margins differ."""
-    window = place.node.known.window
-    if place.kernel.kind != "conv" or all(axis.padding[0] == axis.padding[1] for axis in window):
-        return stored
-    sides = math.prod(axis.input for axis in window)
-    padded = math.prod(axis.input + sum(axis.padding) for axis in window)
-    copy = tape.buffer("padded", x.elements // sides * padded * tape.setup.compute_bytes, "activation")
-    tape.run("pad", [stored], [copy])
-    return copy
-
-
-def _window(tape: Tape, kernel: Kernel, x: Value, elements: int) -> tuple[Value, Backward]:
+def _window(tape: Tape, place: Place, x: Value, elements: int) -> tuple[Value, Backward]:
     """A pool: writes its output and, where one tap wins, which."""
+    kernel = place.kernel
     y = tape.written("pool", elements)
+    overlapping = any(axis.size > axis.stride for axis in place.node.known.window)
+    y.rereads = tape.setup.compute_bytes == 2 if overlapping else len(x.roots) > 1
     kept: Roots = ()
     if tape.training and kernel.saves == "own":
         kept = (tape.buffer("index", tape.setup.batch * kernel.saved_bytes),)
@@ -132,7 +66,7 @@ def _window(tape: Tape, kernel: Kernel, x: Value, elements: int) -> tuple[Value,
         seen = x.roots if kernel.saves == "input" else kept
         if forgotten and kept:
             seen = (tape.buffer("index", kept[0].bytes, "activation"),)
-            tape.run("recompute", x.roots, seen)
+            tape.recompute(x.roots, seen[0])
         return [Value(union(d.roots, seen), x.elements)]
 
     return y, backward
@@ -177,7 +111,7 @@ def _normalisation(tape: Tape, place: Place, x: Value, elements: int) -> tuple[V
     def backward(d: Value) -> list[Value | None]:
         sums = tape.buffer("sums", statistics.bytes)
         tape.run("sums", union(d.roots, roots), [sums])
-        return [Value((*union(d.roots, roots), sums), x.elements, replaces=d.buffer is not None)]
+        return [Value((*union(d.roots, roots), sums), x.elements)]
 
     return y, backward
 
@@ -192,7 +126,7 @@ def _centred_normalisation(tape: Tape, place: Place, x: Value, statistics: Buffe
         dy = tape.stored(d, "dy")
         sums = tape.buffer("sums", statistics.bytes)
         product, other = (tape.buffer("product", 4 * x.elements) for _ in range(2))
-        tape.run("products", [dy, centred, statistics], [sums, product, other])
+        tape.run("products", [dy, centred, statistics], [sums, product, other], in_place=True)
         tape.run("sums", [other], [])
         return [Value((product, centred, sums), x.elements)]
 
@@ -208,21 +142,38 @@ def _elementwise(tape: Tape, place: Place, inputs: list[Value], elements: int) -
         kept = (tape.buffer("mask", tape.setup.batch * kernel.saved_bytes),)
         tape.run("mask", [], kept)
         roots = union(roots, kept)
-    y = _kept_where_needed(tape, place, Value(roots, elements))
-    pooled = inputs[0].buffer
-    if place.keeps_output and pooled is not None and pooled.name == "pool" and not tape.forgets:
-        kept = (tape.buffer("sign", elements),)
-        tape.run("compare", y.roots, kept)
+    if _is_done_by_convolution(tape, place, roots):
+        y = Value(roots, elements, roots[0])
+    else:
+        y = _kept_where_needed(tape, place, Value(roots, elements))
+    pooled = inputs[0] if place.keeps_output and inputs[0].buffer and inputs[0].buffer.name == "pool" else None
+    sign = (tape.buffer("sign", elements),) if pooled and not tape.forgets else ()
+    position, compared = tape.position, y.roots
 
     def backward(d: Value) -> list[Value | None]:
-        seen = kept
-        if kernel.saves == "input":
+        if pooled and (pooled.rereads or not _is_rearranged(tape, d)):
+            d = Value(union(d.roots, y.roots), d.elements)
+            tape.stored(d, "dy")
+            return [d]
+        if sign:
+            tape.run_earlier(position, sign[0].node, "compare", compared, sign)
+        seen = kept or sign
+        # The derivative of a ReLU follows from its input in JAX, and from its output in the lean form.
+        reads_output = place.keeps_output or kernel.transcendentals
+        if kernel.saves == "input" or (kernel.saves == "output" and not reads_output):
             seen = union(kept, roots)
-        elif kernel.saves == "output" and not kept:
+        elif kernel.saves == "output" and not seen:
             seen = y.roots
         return [Value(union(d.roots, seen), x.elements) for x in inputs]
 
     return y, backward
+
+
+def _is_done_by_convolution(tape: Tape, place: Place, roots: Roots) -> bool:
+    """Tell whether cuDNN's convolution does it, which adds a bias and applies a ReLU that keeps its output."""
+    is_bias = place.kernel is not place.node.known.kernels[0]
+    is_relu = place.keeps_output and place.alone and not place.kernel.transcendentals and not tape.forgets
+    return len(roots) == 1 and roots[0].name == "conv" and (is_bias or is_relu)
 
 
 def _kept_where_needed(tape: Tape, place: Place, y: Value) -> Value:

@@ -41,29 +41,36 @@ def lifetimes(operations: Sequence[Operation]) -> Lifetimes:
     for index, operation in enumerate(operations):
         for buffer in (*operation.reads, *operation.writes):
             last[buffer] = index
+    fixed = {b for op in operations if op.is_irreplaceable or len(op.writes) > 1 for b in op.writes}
     alive: dict[Buffer, int] = {}
+    held: dict[Buffer, tuple[int, int]] = {}
     places: list[Interval] = []
     total = highest = 0
-    at: Operation | None = None
-    there: tuple[Buffer, ...] = ()
+    at: int | None = None
     for index, operation in enumerate(operations):
         dying = [b for b in operation.reads if b in alive and last[b] == index]
-        taken: Buffer | None = None
-        for number, buffer in enumerate(b for b in operation.writes if b.role != "argument"):
-            same = [b for b in dying if b.bytes == buffer.bytes]
-            if number == 0 and operation.in_place and same:
-                taken = same[0]
-                alive[buffer] = alive.pop(taken)
-            else:
+        free = [b for b in dying if b not in fixed] if operation.in_place else []
+        taken: set[Buffer] = set()
+        for buffer in (b for b in operation.writes if b.role != "argument"):
+            held[buffer] = index, last[buffer]
+            same = next((b for b in free if b.bytes == buffer.bytes and b not in taken), None)
+            if same is None:
                 alive[buffer] = index
                 total += buffer.bytes
+            else:
+                taken.add(same)
+                alive[buffer] = alive.pop(same)
+                held[same] = held[same][0], index - 1
         if total > highest:
-            highest, at, there = total, operation, tuple(alive)
+            highest, at = total, index
         for buffer in dict.fromkeys((*dying, *operation.writes)):
-            if buffer in alive and last[buffer] == index and buffer is not taken:
+            if buffer in alive and last[buffer] == index and buffer not in taken:
                 places.append(Interval(alive.pop(buffer), index, buffer.bytes))
                 total -= buffer.bytes
-    return Lifetimes(places, highest, at, there)
+    if at is None:
+        return Lifetimes(places, 0, None, ())
+    there = tuple(buffer for buffer, (first, end) in held.items() if first <= at <= end)
+    return Lifetimes(places, highest, operations[at], there)
 
 
 def packed(lives: Lifetimes) -> Peak:
@@ -75,7 +82,7 @@ def packed(lives: Lifetimes) -> Peak:
 def _arena(places: list[Interval], highest: int, alive: tuple[Buffer, ...]) -> int:
     """Return the arena's size; beside the largest buffers, of small ones what is alive at the peak counts."""
     if len(places) <= PACKED:
-        return arena_bytes(places)
+        return arena_bytes(places, highest)
     largest = sorted(places, key=lambda place: -place.bytes)[:PACKED]
     small = sum(buffer.bytes for buffer in alive if buffer.bytes < largest[-1].bytes)
-    return max(highest, arena_bytes(largest) + small)
+    return max(highest, arena_bytes(largest, highest - small) + small)

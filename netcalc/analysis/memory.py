@@ -8,7 +8,7 @@ CUDA context, the workspace that convolution algorithms ask for, and batches tha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -17,12 +17,12 @@ from pydantic import Field
 from netcalc.analysis.cost import count_params
 from netcalc.analysis.liveness import Peak, lifetimes, packed
 from netcalc.analysis.operations import Buffer, Operation
-from netcalc.analysis.ordering import list_schedule
+from netcalc.analysis.ordering import list_schedule, without_needless_copies
 from netcalc.analysis.schedule import inference_schedule, training_schedule
 from netcalc.analysis.setup import Setup
 from netcalc.graph import Graph
 
-SPREAD = 0.08
+SPREAD = 0.06
 """Half the width of the interval around a total, as a share of it: 95 % of the configurations that the model was
 held to without being fitted to lie within. See docs/memory.md."""
 
@@ -91,13 +91,14 @@ class Step:
 def training_step(graph: Graph, setup: Setup) -> Step:
     """Return the operations of a training step of a complete graph, with their peak.
 
-    XLA schedules a step in several ways and takes the one that needs least; here these are the order of the
-    graph and its reverse, and the list scheduler's. With rematerialisation they lie far apart, as what is computed
-    anew can be so at any time, and XLA lands in between: then the arena is their geometric mean.
+    XLA schedules a step in several ways and takes the one that needs least before it is laid out; here these are
+    the list scheduler's, and the order of the graph and its reverse. With rematerialisation they lie far apart, as
+    what is computed anew can be so at any time of the backward pass, and XLA lands in between: then the arena is
+    their geometric mean.
     """
     in_turn = training_schedule(graph, setup)
     if setup.remat != "none":
-        peaks = (packed(lifetimes(operations)) for operations in (list_schedule(in_turn), in_turn))
+        peaks = (packed(lifetimes(operations)) for operations in _orders(in_turn))
         lower, other = sorted(peaks, key=lambda found: found.arena_bytes)
         # Nothing is won where as much is kept without it.
         without = training_step(graph, replace(setup, remat="none")).peak.arena_bytes
@@ -107,17 +108,16 @@ def training_step(graph: Graph, setup: Setup) -> Step:
     return _least(in_turn)
 
 
-def _least(in_turn: tuple[Operation, ...]) -> Step:
-    """Return the step in the order that needs least: as given, or the list scheduler's."""
-    best: Step | None = None
+def _orders(in_turn: tuple[Operation, ...]) -> Iterator[tuple[Operation, ...]]:
+    """Yield the operations in the list scheduler's order, and in turn."""
     for operations in (list_schedule(in_turn), in_turn):
-        lives = lifetimes(operations)
-        if best is None or lives.peak_bytes < best.peak.arena_bytes:
-            found = Step(operations, packed(lives))
-            if best is None or found.peak.arena_bytes < best.peak.arena_bytes:
-                best = found
-    assert best is not None
-    return best
+        yield without_needless_copies(operations)
+
+
+def _least(in_turn: tuple[Operation, ...]) -> Step:
+    """Return the step in the order that needs least before it is laid out."""
+    lives, operations = min(((lifetimes(o), o) for o in _orders(in_turn)), key=lambda found: found[0].peak_bytes)
+    return Step(operations, packed(lives))
 
 
 def inference_step(graph: Graph, setup: Setup) -> Step:
@@ -245,6 +245,7 @@ def _memory(
 
 def _spread(graph: Graph) -> float:
     """Return the half width of the interval: wide for networks of a kind that the model was not held to."""
-    kernels = (kernel for node in graph.nodes.values() for kernel in node.known.kernels)
-    is_new = any(k.kind == "scan" or (k.kind == "window" and k.saves == "input") for k in kernels)
-    return WIDE_SPREAD if is_new else SPREAD
+    kernels = [(kernel, node.known.window) for node in graph.nodes.values() for kernel in node.known.kernels]
+    recurs = any(kernel.kind == "scan" for kernel, _ in kernels)
+    keeps_windows = any(k.kind == "window" and k.saves == "input" and window for k, window in kernels)
+    return WIDE_SPREAD if recurs or keeps_windows else SPREAD

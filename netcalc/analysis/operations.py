@@ -8,6 +8,12 @@ from typing import Literal
 Role = Literal["argument", "activation", "gradient", "weight_gradient", "copy"]
 Phase = Literal["forward", "backward", "update"]
 
+KEEP = "keep weights"
+"""The operation that copies weights so that their update cannot overwrite what others still read."""
+
+UPDATE = "update"
+"""The operation that changes parameters and the optimizer's values."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Buffer:
@@ -25,7 +31,11 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One kernel launch. `in_place` tells whether its output may replace an input that nobody reads again."""
+    """One kernel launch. `in_place` tells whether its outputs may replace inputs that nobody reads again.
+
+    `is_irreplaceable` tells that nothing may replace what it writes. So it is with the result of a convolution,
+    which XLA hands over in a tuple with a workspace, and with those of any kernel that writes several.
+    """
 
     name: str
     node: str
@@ -34,3 +44,4 @@ class Operation:
     writes: tuple[Buffer, ...]
     in_place: bool = False
     macs: int = 0
+    is_irreplaceable: bool = False

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from netcalc.analysis.kernels import Backward, Place, record
+from netcalc.analysis.kernels import record
 from netcalc.analysis.operations import Buffer, Operation
+from netcalc.analysis.place import Backward, Place
 from netcalc.analysis.setup import Setup
-from netcalc.analysis.tape import Tape, Value, union
+from netcalc.analysis.tape import Roots, Tape, Value, union
 from netcalc.graph import Graph, Node
 from netcalc.lean import lean_form
 
@@ -70,8 +71,12 @@ class _Walk:
         for name in outputs:
             self.tape.node = name
             y = self.values[name]
-            gradients[name] = [Value((self.tape.stored(y, "output"),), y.elements)]
-        self.tape.phase = "backward"
+            labels: Roots = ()
+            if self.tape.setup.scatters_labels and self.trained_below[name]:
+                labels = (self.tape.buffer("labels", 4 * y.elements, "gradient"),)
+                self.tape.run_first("scatter labels", [], labels)
+            gradients[name] = [Value((self.tape.stored(y, "output"), *labels), y.elements)]
+        self.tape.forward_is_done(root for found in gradients.values() for d in found for root in d.roots)
         for node in reversed(order):
             if self.trained_below[node.name] and node.name in gradients:
                 self._backward(node, gradients)
@@ -87,12 +92,13 @@ class _Walk:
         trained = self.graph.is_trained(self.graph.nodes[node.name])
         self.trained_below[node.name] = below or trained
         shared = len(self.graph.consumers[node.name]) > 1
+        alone = all(len(self.graph.consumers[name]) == 1 for name in node.inputs)
         facts, batch = node.known, self.tape.setup.batch
         current = [self.values[name] for name in node.inputs]
         self.steps_back[node.name] = []
         for kernel in facts.kernels:
             elements = batch * (facts.output.size if kernel.writes is None else kernel.writes)
-            place = Place(node, kernel, trained, below, shared, node.name in self.keep_output)
+            place = Place(node, kernel, trained, below, shared, alone, node.name in self.keep_output)
             y, back = record(self.tape, place, current, elements)
             self.steps_back[node.name].append(back)
             current, below = [y], below or trained

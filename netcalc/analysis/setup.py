@@ -33,7 +33,8 @@ class Setup:
     sum of gradients that an update of several batches keeps, in float32 too. `scratch_bytes` is what the update of
     a node's parameters takes beside their gradient, where the rule multiplies matrices. `gradients_wait` tells that
     no parameter can be updated before every gradient of a batch is known, as where their norm is clipped. `lean` is
-    the form of the network that GPU and CPU train.
+    the form of the network that GPU and CPU train. `scatters_labels` tells that the loss makes an array of the
+    outputs' size from labels alone.
     """
 
     batch: int
@@ -48,6 +49,7 @@ class Setup:
     gradients_wait: bool
     remat: Remat
     lean: bool = True
+    scatters_labels: bool = False
 
 
 def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setup:
@@ -68,6 +70,7 @@ def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setu
         # Of a sum of gradients the norm is taken when the batches are gone.
         gradients_wait=update.clip is not None and update.clip.norm is not None and not update.accumulates,
         remat=update.remat,
+        scatters_labels=update.loss == "cross_entropy",
     )
 
 

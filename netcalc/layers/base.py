@@ -106,6 +106,7 @@ class Kernel:
     batch_statistics: int = 0
     writes: int | None = None
     weights: int | None = None
+    groups: int = 1
     training_flops: int | None = None
     backward_flops: int | None = None
 

@@ -184,7 +184,7 @@ def _facts(
         )
     }
     macs = positions * taps * reads * filters
-    kernels = [Kernel("conv", macs=macs, padding_macs=macs - taps_inside * reads * filters)]
+    kernels = [Kernel("conv", macs=macs, padding_macs=macs - taps_inside * reads * filters, groups=groups)]
     if layer.bias:
         params["bias"] = ParamSpec((filters,), "o", "bias", layer.bias_init, taps * reads, filters)
         kernels.append(Kernel("elementwise", flops=output.size))

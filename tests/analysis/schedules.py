@@ -19,9 +19,15 @@ def argument(bytes: int) -> Buffer:
     return Buffer("w", "n", bytes, "argument")
 
 
-def operation(*, reads: Iterable[Buffer] = (), writes: Iterable[Buffer] = (), in_place: bool = False) -> Operation:
+def operation(
+    *,
+    reads: Iterable[Buffer] = (),
+    writes: Iterable[Buffer] = (),
+    in_place: bool = False,
+    is_irreplaceable: bool = False,
+) -> Operation:
     """Return an operation; tell those of one schedule apart by what they write."""
-    return Operation("op", "n", "forward", tuple(reads), tuple(writes), in_place)
+    return Operation("op", "n", "forward", tuple(reads), tuple(writes), in_place, is_irreplaceable=is_irreplaceable)
 
 
 @st.composite
@@ -36,6 +42,9 @@ def schedules(draw: st.DrawFn) -> list[Operation]:
         reads = draw(st.lists(known, max_size=4))
         fresh = [buffer(draw(sizes)) for _ in range(draw(st.integers(0, 3)))]
         held = draw(st.lists(st.sampled_from(arguments), max_size=1))
-        found.append(Operation(f"op{number}", "n", "forward", tuple(reads), (*fresh, *held), draw(st.booleans())))
+        in_place, is_irreplaceable = draw(st.booleans()), draw(st.booleans())
+        found.append(
+            Operation(f"op{number}", "n", "forward", tuple(reads), (*fresh, *held), in_place, 0, is_irreplaceable)
+        )
         written += fresh
     return found

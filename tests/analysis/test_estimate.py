@@ -214,9 +214,10 @@ def test_the_least_time_of_one_product_is_that_of_the_roofline() -> None:
     x, y, w = 8 * 64 * 4, 8 * 32 * 4, 64 * 32 * 4
     product = Work("gemm", "a", 2 * 8 * 64 * 32, x + y + w)
     assert seconds.inference_batch == total_seconds(bounds([product], T4, "float32"))
-    # In training also the gradient of the outputs, that of the weights and the update.
+    # In training also the labels as an array, the gradient of the outputs, that of the weights and the update.
     rest = [
-        Work("dz", "a", 0, 2 * y, "vector"),
+        Work("scatter labels", "a", 0, y, "vector"),
+        Work("dz", "a", 0, 3 * y, "vector"),
         product,
         Work("update", "a", 0, w + 2 * (w + 2 * w), "vector"),
     ]

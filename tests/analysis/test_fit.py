@@ -160,16 +160,16 @@ def test_any_small_network(data: st.DataObject) -> None:
 
 def test_remedies_give_what_trying_gives() -> None:
     update = update_with()
-    usable = needs(CONVS, update)[20]
+    usable = needs(CONVS, update)[80]  # of small batches, batch norm keeps float32 in mixed precision, too
     found = fit_one(CONVS, update, usable)
-    assert found.max_batch == 21
+    assert found.max_batch == 81
     changes = {remedy.change: remedy.max_batch for remedy in found.remedies}
-    assert {"precision: mixed", "remat: conv_outputs", "optimizer: sgd"} <= set(changes)
+    assert {"precision: mixed", "optimizer: sgd"} <= set(changes)
     assert list(changes.values()) == sorted(changes.values(), reverse=True)
     for change, most in changes.items():
         fields = dict(part.split(": ") for part in change.split(", "))
         expected = by_trying(needs(CONVS, update_with(**fields)), usable)
-        assert most == expected > 21
+        assert most == expected > 81
 
 
 def test_what_is_chosen_already_is_no_remedy() -> None:

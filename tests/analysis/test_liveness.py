@@ -29,14 +29,18 @@ class Account:
             for b in (*op.reads, *op.writes):
                 if b.role != "argument":
                     self.span[b] = (self.span.get(b, (index,))[0], index)
+        fixed = {b for op in operations if op.is_irreplaceable or len(op.writes) > 1 for b in op.writes}
         for index, op in enumerate(operations):
-            written = [b for b in op.writes if b.role != "argument"]
-            for number, b in enumerate(written):
-                last_read = [r for r in op.reads if r in self.span and self.span[r][1] == index]
-                free = [r for r in last_read if r.bytes == b.bytes] if op.in_place and number == 0 else []
+            last_read = [r for r in op.reads if r in self.span and self.span[r][1] == index]
+            for b in (b for b in op.writes if b.role != "argument"):
+                free = [
+                    place
+                    for r in last_read
+                    for place in self.places
+                    if place[-1] is r and r not in fixed and r.bytes == b.bytes and op.in_place
+                ]
                 if free:
-                    (place,) = [place for place in self.places if place[-1] is free[0]]
-                    place.append(b)
+                    free[0].append(b)
                 else:
                     self.places.append([b])
 
@@ -144,10 +148,19 @@ def test_no_place_is_taken_of_another_size_of_a_live_input_or_of_an_argument() -
     assert lifetimes([operation(reads=[weights], writes=[new], in_place=True)]).peak_bytes == 10
 
 
-def test_the_second_output_of_an_operation_replaces_nothing() -> None:
-    a, b, old = buffer(10), buffer(10), buffer(10)
-    ops = [operation(writes=[old, a]), operation(reads=[old, a], writes=[b, buffer(10)], in_place=True)]
-    assert lifetimes(ops).peak_bytes == 30
+def test_each_output_takes_the_place_of_an_input_of_its_own() -> None:
+    a, b = buffer(10), buffer(10)
+    both = operation(reads=[a, b], writes=[buffer(10), buffer(10)], in_place=True)
+    assert lifetimes([operation(writes=[a]), operation(writes=[b]), both]).peak_bytes == 20
+    three = operation(reads=[a, b], writes=[buffer(10), buffer(10), buffer(10)], in_place=True)
+    assert lifetimes([operation(writes=[a]), operation(writes=[b]), three]).peak_bytes == 30
+
+
+def test_nothing_replaces_the_result_of_a_convolution_or_one_of_several() -> None:
+    old, new = buffer(10), buffer(10)
+    step = operation(reads=[old], writes=[new], in_place=True)
+    assert lifetimes([operation(writes=[old], is_irreplaceable=True), step]).peak_bytes == 20
+    assert lifetimes([operation(writes=[old, buffer(0)]), step]).peak_bytes == 20
 
 
 def test_of_equal_peaks_the_first_counts() -> None:

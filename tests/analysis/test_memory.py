@@ -70,15 +70,18 @@ def test_one_convolution() -> None:
     graph = graph_of("input: [8, 8, 1]\nlayers: [{conv: {filters: 4, kernel: 3, bias: false}}]")
     found = training(graph, batch=2)
     outputs, kernel = 2 * 6 * 6 * 4 * 4, 3 * 3 * 4 * 4
-    # The gradient of the outputs takes their place; beside it is that of the kernel.
-    assert astuple(found.parts) == (kernel, aligned(kernel), 0, 0, 2 * (64 * 4 + 36 * 4), 0, outputs)
+    # Nothing takes the place of a convolution's result: outputs, the labels of that size, and the gradient.
+    assert astuple(found.parts) == (kernel, 0, 0, 0, 2 * (64 * 4 + 36 * 4), outputs, 2 * outputs)
+    # Half the squared error needs no array of labels.
+    assert astuple(training(graph, batch=2, loss="half_mse").parts)[5:] == (outputs, outputs)
     assert (found.total_bytes, found.peak_at) == (sum(astuple(found.parts)), "conv1")
 
 
 def test_a_chain_of_two() -> None:
     found = training(graph_of(CHAIN))
-    # At the input gradient of `b`: the ReLU's output, its gradient, and the gradient of the network's output.
-    assert arena(found) == HIDDEN + HIDDEN + OUTPUT
+    # At the input gradient of `b`: the ReLU's output, its gradient, the gradient of the network's output, and a
+    # copy of the weights of `b`, whose update came first.
+    assert arena(found) == HIDDEN + HIDDEN + OUTPUT + aligned(4 * 16)
     assert (found.parts.activations, found.parts.gradients, found.peak_at) == (HIDDEN, 0, "b")
     assert (found.parts.weights, found.parts.batch) == (4 * (4 * 8 + 8 * 2), 32 * (4 * 4 + 4))
 
@@ -183,8 +186,8 @@ def test_frozen_layers_have_no_gradients_and_no_slots() -> None:
     frozen = graph_of(CHAIN.replace("name: a", "name: a, trainable: false"))
     found = training(frozen, optimizer="adam")
     assert (found.parts.weights, found.parts.optimizer) == (4 * 48, 2 * 4 * 16)
-    # Without an input gradient: the ReLU's output and the outputs' gradient, beside it that of the kernel.
-    assert arena(found) == HIDDEN + OUTPUT + aligned(4 * 16)
+    # Without an input gradient: the ReLU's output and the labels, beside them the outputs, which become a gradient.
+    assert arena(found) == HIDDEN + 2 * OUTPUT
     everything = CHAIN.replace("name: a", "name: a, trainable: false").replace(
         "name: b", "name: b, trainable: false"
     )
@@ -315,9 +318,9 @@ def test_rematerialisation_takes_hardly_more_and_changes_nothing_that_a_step_is_
 
 
 @pytest.mark.parametrize("config", ["resnet18", "resnet50", "mobilenet_v1", "densenet121", "wrn_28_10"])
-def test_where_batch_norm_keeps_most_rematerialisation_saves_a_fifth(config: str) -> None:
+def test_where_batch_norm_keeps_most_rematerialisation_saves_a_sixth(config: str) -> None:
     graph = load(config)
-    assert arena(training(graph, 16, remat="conv_outputs")) < 0.8 * arena(training(graph, 16))
+    assert 6 * arena(training(graph, 16, remat="conv_outputs")) < 5 * arena(training(graph, 16))
 
 
 @pytest.mark.parametrize("config", ZOO)

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from netcalc.analysis.operations import Buffer, Operation
-from netcalc.analysis.ordering import list_schedule
+from netcalc.analysis.operations import KEEP, UPDATE, Buffer, Operation
+from netcalc.analysis.ordering import list_schedule, without_needless_copies
 from netcalc.analysis.schedule import training_schedule
 from netcalc.analysis.setup import setup_of
 from netcalc.spec.training import UpdateSpec
@@ -23,18 +23,28 @@ def inner(buffers: Sequence[Buffer]) -> set[Buffer]:
 
 
 def by_the_rule(operations: Sequence[Operation]) -> tuple[Operation, ...]:
-    """Of all whose inputs are written, run the one that leaves fewest bytes; of equals the earlier one."""
+    """Of all whose inputs are written, run the one that leaves fewest bytes; of equals the last to be ready.
+
+    An operation that leaves another number of bytes than before counts as ready from then on.
+    """
     waiting, written, order = list(range(len(operations))), set[Buffer](), []
+    since: list[tuple[int, int]] = []  # what is ready, and the bytes that it leaves, in order
+
+    def left(index: int) -> int:
+        own = operations[index]
+        others = [inner(operations[other].reads) for other in waiting if other != index]
+        freed = {b for b in inner(own.reads) if not any(b in reads for reads in others)}
+        return sum(b.bytes for b in own.writes) - sum(b.bytes for b in freed)
+
     while waiting:
+        known = [index for index, _ in since]
         ready = [index for index in waiting if inner(operations[index].reads) <= written]
-
-        def left(index: int) -> tuple[int, int]:
-            own = operations[index]
-            others = [inner(operations[other].reads) for other in waiting if other != index]
-            freed = {b for b in inner(own.reads) if not any(b in reads for reads in others)}
-            return sum(b.bytes for b in own.writes) - sum(b.bytes for b in freed), index
-
-        chosen = min(ready, key=left)
+        since += [(index, left(index)) for index in ready if index not in known]
+        changed = sorted(index for index, before in since if left(index) != before)
+        since = [entry for entry in since if entry[0] not in changed]
+        since += [(index, left(index)) for index in changed]
+        chosen, _ = min(reversed(since), key=lambda entry: entry[1])
+        since = [entry for entry in since if entry[0] != chosen]
         waiting.remove(chosen)
         written |= inner(operations[chosen].writes)
         order.append(operations[chosen])
@@ -69,12 +79,34 @@ def test_what_frees_more_comes_first() -> None:
     assert list_schedule([make, first, second]) == (make, second, first)
 
 
-def test_equals_keep_their_order() -> None:
+def test_of_equals_the_last_to_be_ready_comes_first() -> None:
     source = buffer(8)
     readers = [operation(reads=[source], writes=[buffer(4)]) for _ in range(5)]
     make = operation(writes=[source])
     # All leave 4 bytes but the last, for which nobody else still reads the source.
-    assert list_schedule([make, *readers]) == (make, *readers)
+    assert list_schedule([make, *readers]) == (make, *reversed(readers))
+
+
+def keep(weights: Buffer, copy: Buffer) -> Operation:
+    return replace(operation(reads=[weights], writes=[copy]), name=KEEP)
+
+
+def test_a_copy_of_weights_stays_where_others_read_it_after_the_update() -> None:
+    weights, copy = argument(8), Buffer("kernel", "n", 8, "copy")
+    update = replace(operation(reads=[copy], writes=[weights]), name=UPDATE)
+    reader = operation(reads=[copy], writes=[buffer(4)])
+    late = (keep(weights, copy), update, reader)
+    assert without_needless_copies(late) == late
+    early = without_needless_copies((keep(weights, copy), reader, update))
+    assert [op.reads for op in early] == [(weights,), (weights,)]
+    assert [op.writes for op in early] == [reader.writes, update.writes]
+
+
+def test_a_copy_in_another_precision_is_never_needless() -> None:
+    weights, copy = argument(8), Buffer("kernel", "n", 4, "copy")
+    converted = replace(operation(reads=[weights], writes=[copy]), name="copy")
+    steps = (converted, operation(reads=[copy]), replace(operation(writes=[weights]), name=UPDATE))
+    assert without_needless_copies(steps) == steps
 
 
 def test_arguments_neither_delay_nor_are_freed() -> None:

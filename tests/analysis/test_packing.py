@@ -21,10 +21,18 @@ def together(a: Interval, b: Interval) -> bool:
     return a.start <= b.end and b.start <= a.end
 
 
+def largest_first(intervals: Sequence[Interval]) -> list[Interval]:
+    return sorted(intervals, key=lambda i: (-i.bytes, -(i.end - i.start), i.start))
+
+
+def longest_first(intervals: Sequence[Interval]) -> list[Interval]:
+    return sorted(intervals, key=lambda i: (-(i.end - i.start), -i.bytes, i.start))
+
+
 def best_fit(intervals: Sequence[Interval]) -> list[tuple[int, Interval]]:
-    """Lay buffers out byte by byte: the largest first, each in the tightest hole for it, of equals the lowest."""
+    """Lay buffers out byte by byte, each in the tightest hole for it, of equals the lowest."""
     placed: list[tuple[int, Interval]] = []
-    for buffer in sorted(intervals, key=lambda i: (-i.bytes, -(i.end - i.start), i.start)):
+    for buffer in intervals:
         taken = {
             byte
             for offset, other in placed
@@ -94,10 +102,24 @@ def test_gaps_that_hold_nothing_are_wasted() -> None:
 
 @given(st.lists(INTERVAL, max_size=12))
 def test_no_two_buffers_that_are_alive_together_overlap(intervals: list[Interval]) -> None:
-    placed = best_fit(intervals)
-    for (at, a), (where, b) in combinations(placed, 2):
-        assert not together(a, b) or at + a.bytes <= where or where + b.bytes <= at
-    assert arena_bytes(intervals) == max((offset + b.bytes for offset, b in placed), default=0)
+    tops = []
+    for order in (largest_first(intervals), longest_first(intervals)):
+        placed = best_fit(order)
+        for (at, a), (where, b) in combinations(placed, 2):
+            assert not together(a, b) or at + a.bytes <= where or where + b.bytes <= at
+        tops.append(max((offset + b.bytes for offset, b in placed), default=0))
+    assert arena_bytes(intervals) == min(tops)
+
+
+def test_those_that_live_longest_go_first_where_that_takes_less() -> None:
+    # By size both 2s lie lowest, the long 1 upon the first and the other 1 upon that. By lifetime the 1s do.
+    intervals = [Interval(0, 0, 2), Interval(0, 4, 1), Interval(4, 5, 1), Interval(5, 6, 2)]
+    assert arena_bytes(intervals) == live_peak(intervals) == 3
+
+
+def test_a_layout_that_nothing_can_beat_is_the_last_one() -> None:
+    intervals = [Interval(0, 0, 2), Interval(0, 4, 1), Interval(4, 5, 1), Interval(5, 6, 2)]
+    assert arena_bytes(intervals, least_bytes=4) == 4
 
 
 @given(st.lists(INTERVAL, min_size=1, max_size=40))
