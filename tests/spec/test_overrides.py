@@ -5,6 +5,7 @@ import pytest
 from netcalc.diagnostics import SpecError
 from netcalc.graph import build_complete
 from netcalc.spec.load import load_spec, parse_spec
+from netcalc.spec.optimizers import OptimizerSpec
 
 SPEC = """
 name: net
@@ -221,7 +222,10 @@ def test_an_aliased_node_changes_only_where_it_is_named():
         ("layers.named.bb.relu1=3", "did you mean `b`?"),
         ("layers.named.b.max_pol1.kernel=3", "did you mean `max_pool1`?"),
         ("train.optimizer.adamm.learning_rate=3", "did you mean `adam`?"),
-        ("train.optimizer.learning_rate=3", "known: `sgd`, `momentum`, `nesterov`, `adam`"),
+        (
+            "train.optimizer.learning_rate=3",
+            "known: " + ", ".join(f"`{name}`" for name in OptimizerSpec.model_fields),
+        ),
         ("layers.c1.init.norml.std=3", "did you mean `normal`?"),
         ("layers.99.filters=3", None),
         ("layers.-1.filters=3", None),
