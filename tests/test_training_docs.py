@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from statistics import mean
 from typing import get_args
 
 import pytest
@@ -12,6 +13,7 @@ from netcalc.analysis.optimizers import OPTIMIZERS, UpdateCost
 from netcalc.choice import Fields, OneOf
 from netcalc.spec.optimizers import OptimizerSpec
 from netcalc.spec.schedules import Schedule, ScheduleSpec
+from tests.train.test_convergence import EPOCHS, RATES, SCHEDULES
 
 DOCS = Path(__file__).parents[1] / "docs"
 OPTIMIZER_PAGE = (DOCS / "optimizers.md").read_text(encoding="utf-8")
@@ -102,3 +104,14 @@ def test_the_page_of_counting_has_the_costs(golden) -> None:  # type: ignore[no-
 
 def _row(name: str, cost: UpdateCost) -> str:
     return f"| {name} | {cost.slots} | {cost.flops} |"
+
+
+def test_the_measured_table_is_of_the_rates_that_are_tested() -> None:
+    rows = table(OPTIMIZER_PAGE, "| optimizer | rate | accuracy | mean | beside |\n")
+    assert {name: float(cells[1]) for name, cells in rows.items()} == RATES
+    for name, (_, _, accuracies, average, beside) in rows.items():
+        found = [float(value) for value in accuracies.split(", ")]
+        assert len(found) == 3
+        assert f"{mean(found):.2f}" == average
+        assert mean(found) >= 97.5
+        assert bool(beside) == (name in EPOCHS or name in SCHEDULES)

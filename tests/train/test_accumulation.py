@@ -17,7 +17,7 @@ from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.run import create_run
 from netcalc.train.step import evaluated_params, initial_train_state, make_update
-from tests.train.specs import CONVNET, DENSE, SHORT, graph_of
+from tests.train.specs import DENSE, SHORT, graph_of
 
 
 def trained(text, *overrides, updates=3, data=None):
@@ -40,9 +40,9 @@ def assert_close(found, expected, atol=1e-6):
 def test_as_many_samples_give_the_same_update_in_parts(optimizer):
     """Of 1,347 samples in updates of at most 60: the parts differ in size, 20, 20 and 19 or so."""
     choice = f"train.optimizer={{{optimizer}}}"
-    whole, _, metrics = trained(CONVNET, choice, "train.batch_size=60", updates=4)
+    whole, _, metrics = trained(DENSE, choice, "train.batch_size=60", updates=4)
     parts, current, metrics_of_parts = trained(
-        CONVNET, choice, "train.batch_size=23", "train.accumulate=3", updates=4, data=batches_of(60)
+        DENSE, choice, "train.batch_size=23", "train.accumulate=3", updates=4, data=batches_of(60)
     )
     assert_close(parts, whole, atol=2e-5)
     assert metrics_of_parts == pytest.approx(metrics, rel=1e-5)
@@ -50,20 +50,20 @@ def test_as_many_samples_give_the_same_update_in_parts(optimizer):
 
 
 def batches_of(size):
-    plan = make_plan(graph_of(CONVNET))
+    plan = make_plan(graph_of(DENSE))
     return list(islice(training_batches(plan.dataset.train, size, 0, 1), 5))
 
 
 def test_samples_count_alike_whatever_the_size_of_their_part():
     """A mean of means would count those of a small part more: here it is told apart."""
-    plan = make_plan(graph_of(CONVNET, "train.optimizer={sgd: 1.0}", "train.batch_size=4", "train.accumulate=2"))
+    plan = make_plan(graph_of(DENSE, "train.optimizer={sgd: 1.0}", "train.batch_size=4", "train.accumulate=2"))
     images, labels = plan.dataset.train.images[:5], plan.dataset.train.labels[:5]
     assert [len(part) for _, part in split_batch((images, labels), 4)] == [3, 2]
     overrides = "train.optimizer={sgd: 1.0}", "train.batch_size=4"
-    start = trained(CONVNET, *overrides, updates=0)[0]
-    found, _, _ = trained(CONVNET, *overrides, "train.accumulate=2", data=[(images, labels)])
+    start = trained(DENSE, *overrides, updates=0)[0]
+    found, _, _ = trained(DENSE, *overrides, "train.accumulate=2", data=[(images, labels)])
     whole, first, second = (
-        trained(CONVNET, *overrides, data=[(images[part], labels[part])])[0]
+        trained(DENSE, *overrides, data=[(images[part], labels[part])])[0]
         for part in (slice(0, 5), slice(0, 3), slice(3, 5))
     )
     assert_close(found, whole)
@@ -73,9 +73,8 @@ def test_samples_count_alike_whatever_the_size_of_their_part():
 
 @pytest.mark.parametrize("size", [100, 5000])
 def test_batch_gradient_descent_takes_the_whole_training_set(size):
-    text = DENSE
-    found, current, metrics = trained(text, "train.optimizer={gd: 0.1}", f"train.batch_size={size}", updates=9)
-    whole, _, expected = trained(text, "train.optimizer={sgd: 0.1}", "train.batch_size=1347", updates=1)
+    found, current, metrics = trained(DENSE, "train.optimizer={gd: 0.1}", f"train.batch_size={size}", updates=9)
+    whole, _, expected = trained(DENSE, "train.optimizer={sgd: 0.1}", "train.batch_size=1347", updates=1)
     assert int(current.step) == 1  # an epoch is one update
     assert_close(found, whole)
     assert metrics == pytest.approx(expected, rel=1e-5)
@@ -83,8 +82,8 @@ def test_batch_gradient_descent_takes_the_whole_training_set(size):
 
 def test_bounds_are_on_the_gradient_of_all_samples():
     clip = "train.clip={norm: 0.05}", "train.optimizer={sgd: 1.0}"
-    whole, _, _ = trained(CONVNET, *clip, "train.batch_size=64")
-    parts, _, _ = trained(CONVNET, *clip, "train.batch_size=16", "train.accumulate=4")
+    whole, _, _ = trained(DENSE, *clip, "train.batch_size=64")
+    parts, _, _ = trained(DENSE, *clip, "train.batch_size=16", "train.accumulate=4")
     assert_close(parts, whole)
 
 
@@ -129,7 +128,7 @@ def test_every_batch_of_an_update_has_its_own_dropout():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_sum_is_float32_and_in_the_compilers_account(precision):
-    graph = graph_of(CONVNET, f"train.precision={precision}", "train.optimizer=adam")
+    graph = graph_of(DENSE, f"train.precision={precision}", "train.optimizer=adam")
     (declared,) = as_declared(graph).items()
     inputs, device = dict([declared]), jax.devices("cpu")[0]
     update = graph.spec.train

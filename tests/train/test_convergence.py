@@ -44,10 +44,10 @@ RATES = {
     "adamw": 1e-3,
     "nadam": 1e-3,
     "radam": 1e-3,
-    "lion": 1e-4,
+    "lion": 3e-4,
     "lars": 1.0,
     "lamb": 2e-3,
-    "muon": 0.01,
+    "muon": 0.005,
     "schedule_free": 0.5,
 }
 """Of the learning rate, which is constant but for those of SCHEDULES."""
@@ -56,7 +56,7 @@ EPOCHS = {"gd": 200}
 """Where they are not 30: an epoch of batch gradient descent is one update."""
 
 SCHEDULES = {
-    **dict.fromkeys(("lion", "lars", "lamb", "muon"), "cosine"),  # their steps keep their length otherwise
+    **dict.fromkeys(("lion", "lars", "lamb"), "cosine"),  # their steps keep their length otherwise
     "schedule_free": "{constant: {warmup_epochs: 3}}",
 }
 """Where the rate is not constant."""
