@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from netcalc.cli.options import Device, DeviceOption
+from netcalc.cli.options import CacheOption, Device, DeviceOption
 from netcalc.cli.output import write_text
 from netcalc.units import finite
 
@@ -33,14 +33,17 @@ def evaluate(
         MetricsFormat.text
     ),
     device: DeviceOption = Device.auto,
+    cache: CacheOption = True,
 ) -> None:
     """Evaluate a trained network on its held-out data.
 
     Uses the preprocessing stored with the run and repeats the figures that training printed.
     """
+    from netcalc.train.compilation_cache import use_compilation_cache
     from netcalc.train.device import computing_on
     from netcalc.train.evaluate import evaluate_run
 
+    use_compilation_cache(cache)
     with computing_on(device.value):
         evaluation = evaluate_run(run, checkpoint)
     metrics = evaluation.metrics

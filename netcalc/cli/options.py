@@ -81,3 +81,12 @@ class Device(StrEnum):
 DeviceOption = Annotated[
     Device, typer.Option(help="Where to compute; auto takes an accelerator if JAX sees one and says so.")
 ]
+
+CacheOption = Annotated[
+    bool,
+    typer.Option(
+        "--cache/--no-cache",
+        help="Keep what XLA compiles for the next start, in $XDG_CACHE_HOME/netcalc/xla; "
+        "NETCALC_NO_CACHE=1 turns that off too.",
+    ),
+]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from netcalc.cli.evaluate import CheckpointOption, MetricsFormat, RunArgument
-from netcalc.cli.options import Device, DeviceOption
+from netcalc.cli.options import CacheOption, Device, DeviceOption
 from netcalc.cli.output import write_text
 from netcalc.units import finite
 
@@ -25,15 +25,18 @@ def predict(
         MetricsFormat.text
     ),
     device: DeviceOption = Device.auto,
+    cache: CacheOption = True,
 ) -> None:
     """Classify image files with a trained network.
 
     Images are scaled to the size of the run's data, then preprocessed as in training. The mnist5k and digits
     networks expect light strokes on black; transparency counts as black.
     """
+    from netcalc.train.compilation_cache import use_compilation_cache
     from netcalc.train.device import computing_on
     from netcalc.train.evaluate import predict_files
 
+    use_compilation_cache(cache)
     with computing_on(device.value):
         predictions = predict_files(run, checkpoint, files)
     if format is MetricsFormat.json:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from netcalc.train.metrics import Metrics
-    from netcalc.train.run import EpochRecord
+    from netcalc.train.records import EpochRecord
 
 _REFRESH_SECONDS = 0.25
 
@@ -55,13 +55,17 @@ class TrainingProgress:
 
 
 def epoch_line(record: EpochRecord, epochs: int) -> str:
-    """Return one epoch's metrics on one line."""
-    test = f"test loss {record.test_loss:.4f}  test accuracy {100 * record.test_accuracy:.2f} %"
-    place = f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}"
-    if record.train_loss is None or record.train_accuracy is None or record.images_per_second is None:
-        return f"{place}  before training  {test}"
-    train = f"loss {record.train_loss:.4f}  accuracy {100 * record.train_accuracy:.2f} %"
-    return f"{place}  {train}  {test}  {record.images_per_second:,.0f} images/s  {record.seconds:.1f} s"
+    """Return the metrics of one record on one line."""
+    parts = [f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}"]
+    if record.epoch == 0:
+        parts.append("before training")
+    if record.train_loss is not None and record.train_accuracy is not None:
+        parts.append(f"loss {record.train_loss:.4f}  accuracy {100 * record.train_accuracy:.2f} %")
+    if record.test_loss is not None and record.test_accuracy is not None:
+        parts.append(f"test loss {record.test_loss:.4f}  test accuracy {100 * record.test_accuracy:.2f} %")
+    if record.images_per_second is not None:
+        parts.append(f"{record.images_per_second:,.0f} images/s  {record.seconds:.1f} s")
+    return "  ".join(parts)
 
 
 def _bar(on: object) -> Progress:

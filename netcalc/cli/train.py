@@ -1,80 +1,246 @@
-"""`netcalc train`: train the network that a spec describes."""
+"""`netcalc train`: train the network that a spec describes, or go on with a run."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from netcalc.cli.options import Device, DeviceOption, RootOption, SetOption, SpecArgument
+from netcalc.cli.options import CacheOption, Device, DeviceOption, RootOption, SetOption
 from netcalc.cli.output import console, write_text
+from netcalc.cli.signals import noted_signals
+from netcalc.diagnostics import CannotRunError, SpecError
+
+if TYPE_CHECKING:
+    import jax
+
+    from netcalc.train.loop import Outcome, Start
+    from netcalc.train.plan import Plan
+    from netcalc.train.run_record import RunRecord, Session
 
 EXAMPLE = "netcalc train configs/lenet5.yaml --set train.epochs=3"
 
 
+Schedule = Literal["keep", "stretch", "restart"]
+
+
 def train(
-    spec: SpecArgument,
+    spec: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SPEC]", help="YAML file that describes the network; not needed with --resume."),
+    ] = None,
     device: DeviceOption = Device.auto,
     runs: Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder for run directories.")] = Path("runs"),
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run from its last checkpoint.")
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Which checkpoint to resume from: last, previous, best, or a step directory's name."
+        ),
+    ] = None,
+    schedule: Annotated[
+        Schedule | None,
+        typer.Option(
+            help="With --resume and another length: keep the rates as planned, stretch the schedule, or restart it."
+        ),
+    ] = None,
     set: SetOption = None,
     root: RootOption = None,
+    cache: CacheOption = True,
 ) -> None:
     """Train a network on the data of its `train:` section.
 
     Writes a run directory with the resolved spec, metrics and checkpoints. The test figures at the end are those of
-    the last epoch. SIGINT and SIGTERM finish the update under way, save, and exit with 130 and 143.
+    the last update. SIGINT and SIGTERM finish the update under way, save, and exit with 130 and 143.
+
+    With --resume a run goes on as if it had never stopped: on a CPU of the same kind its results are bitwise equal.
     """
+    if resume is None:
+        for option, value in (("--from", checkpoint), ("--schedule", schedule)):
+            if value is not None:
+                raise CannotRunError(f"{option} needs --resume", help="it says how to go on with a run")
+        _start(spec, device, runs, set or [], root, cache)
+    else:
+        _resume(resume, spec, device, checkpoint or "last", schedule, set or [], root, cache)
+
+
+def _start(
+    spec: Path | None, device: Device, runs: Path, overrides: list[str], root: Path | None, cache: bool
+) -> None:
+    if spec is None:
+        raise CannotRunError("no spec to train by", help="netcalc train SPEC, or netcalc train --resume RUN")
     from netcalc.graph import build_complete
     from netcalc.spec.load import load_spec
 
-    graph = build_complete(load_spec(spec, set or (), root))
+    graph = build_complete(load_spec(spec, overrides, root))
 
-    from netcalc.cli.progress import TrainingProgress
-    from netcalc.train.device import computing_on, describe
-    from netcalc.train.loop import train as run_training
+    from netcalc.train.compilation_cache import use_compilation_cache
+    from netcalc.train.device import computing_on
+    from netcalc.train.environment import environment
     from netcalc.train.plan import make_plan
     from netcalc.train.run import create_run
+    from netcalc.train.run_record import Session, locked
 
-    log = console(stderr=True)
+    use_compilation_cache(cache)
     with computing_on(device.value) as chosen:
         plan = make_plan(graph)
-        run = create_run(runs, graph, plan.preprocessing, chosen)
-        how = "  (chosen by auto)" if device is Device.auto else ""
-        log.print(f"run {run}   device {describe(chosen)}{how}", soft_wrap=True)
-        epochs = -(-plan.steps // plan.steps_per_epoch)
-        progress = TrainingProgress(epochs, len(plan.dataset.train.labels))
-        with _signals() as interrupted, progress.shown_while():
-            outcome = run_training(plan, run, progress, interrupted)
-    last, best = outcome.last, outcome.best
-    lines = [f"test loss {last.test_loss:.4f}\n", f"test accuracy {100 * last.test_accuracy:.2f} %\n"]
-    if best.epoch != last.epoch:
-        lines.append(f"best test accuracy {100 * best.test_accuracy:.2f} % after epoch {best.epoch}\n")
-    write_text("".join(lines), None)
+        found = environment(chosen)
+        run = create_run(runs, graph, plan.preprocessing, found)
+        session = Session(started=_now(), from_step=0, overrides=overrides, environment=found)
+        with locked(run):
+            _train(plan, run, chosen, device, _record(plan, session))
+
+
+def _resume(
+    run: Path,
+    spec: Path | None,
+    device: Device,
+    checkpoint: str,
+    schedule: Schedule | None,
+    overrides: list[str],
+    root: Path | None,
+    cache: bool,
+) -> None:
+    from netcalc.train.compilation_cache import use_compilation_cache
+    from netcalc.train.device import computing_on
+    from netcalc.train.environment import differences, environment
+    from netcalc.train.resume import resume
+    from netcalc.train.run import change_spec, read_environment, require_run
+    from netcalc.train.run_record import Session, locked, read_run_record
+
+    require_run(run)
+    use_compilation_cache(cache)
+    with locked(run), computing_on(device.value) as chosen:
+        earlier = read_run_record(run)
+        going_on = resume(
+            run, earlier, spec=spec, overrides=overrides, root=root, checkpoint=checkpoint, schedule=schedule
+        )
+        found = environment(chosen)
+        different = list(differences(read_environment(run), found))
+        log = console(stderr=True)
+        if different:
+            log.print(
+                f"warning: not as at the start of the run, so the last bits of results may differ: "
+                f"{'; '.join(different)}",
+                soft_wrap=True,
+            )
+        for change in going_on.changes:
+            log.print(f"changed {change.path}: {change.before} → {change.after}", soft_wrap=True)
+        session = Session(
+            started=_now(), from_step=going_on.start.saved.step, overrides=overrides, schedule=schedule,
+            environment=found, differences=different,
+        )  # fmt: skip
+        record = _record(going_on.plan, *earlier.sessions, session)
+        if going_on.changes:
+            change_spec(run, going_on.plan.graph.spec)
+        _train(going_on.plan, run, chosen, device, record, going_on.start)
+
+
+def _train(
+    plan: Plan, run: Path, chosen: jax.Device, device: Device, record: RunRecord, start: Start | None = None
+) -> None:
+    """Train, print how it went, and leave in the run what became of it; exits with 128 + n after a signal n."""
+    from netcalc.cli.progress import TrainingProgress
+    from netcalc.train.device import describe
+    from netcalc.train.loop import train as run_training
+    from netcalc.train.resources import (
+        measured_resources,
+        resident_bytes,
+        resources_lines,
+        write_resources,
+    )
+    from netcalc.train.run_record import write_run_record
+    from netcalc.train.step_clock import StepClock
+
+    log = console(stderr=True)
+    how = "  (chosen by auto)" if device is Device.auto else ""
+    log.print(f"run {run}   device {describe(chosen)}{how}", soft_wrap=True)
+    if start is not None:
+        log.print(f"resumed after {start.saved.step} of {plan.steps} updates, {start.path.name}", soft_wrap=True)
+    write_run_record(run, record)
+    images = len(plan.dataset.train.labels)
+    progress = TrainingProgress(-(-plan.steps // plan.steps_per_epoch), images)
+    clock = StepClock(progress, images)
+    before_bytes = resident_bytes()
+    try:
+        with noted_signals() as interrupted, progress.shown_while():
+            outcome = run_training(plan, run, clock, interrupted, start)
+            resources = measured_resources(plan, chosen, clock, before_bytes)
+            write_resources(run, resources)
+            write_run_record(run, _ended(record, outcome))
+    except (CannotRunError, SpecError) as error:
+        _note_failure(run, record, str(error))
+        raise
+    except Exception as error:
+        _note_failure(run, record, f"{type(error).__name__}: {error}")
+        raise
+    for line in resources_lines(resources):
+        log.print(line, soft_wrap=True)
     if outcome.signal is not None:
-        log.print(f"interrupted after {last.step} updates; saved in {run}", soft_wrap=True)
+        log.print(f"interrupted after {outcome.step} updates; saved in {run}", soft_wrap=True)
+        log.print(f"to go on: netcalc train --resume {run}", soft_wrap=True)
         sys.exit(128 + outcome.signal)
+    write_text("".join(_figures(plan, outcome)), None)
+    if outcome.ending == "early_stopping":
+        log.print(
+            f"ended early, after {outcome.step} of {plan.steps} updates: no better for a while", soft_wrap=True
+        )
+    elif outcome.ending == "max_time":
+        log.print(f"ended after {outcome.step} of {plan.steps} updates: `train.max_time` is over", soft_wrap=True)
+        log.print(f"to go on: netcalc train --resume {run} --set train.max_time=...", soft_wrap=True)
     log.print(f"next: netcalc evaluate {run}", soft_wrap=True)
 
 
-@contextmanager
-def _signals() -> Iterator[Callable[[], int | None]]:
-    """Note SIGINT and SIGTERM for the loop to see; a second one aborts at once."""
-    seen: list[int] = []
+def _figures(plan: Plan, outcome: Outcome) -> list[str]:
+    last, best = outcome.last, outcome.best
+    lines = [f"test loss {last.test_loss:.4f}\n", f"test accuracy {100 * (last.test_accuracy or 0):.2f} %\n"]
+    if best.step != last.step:
+        metric = plan.spec.best.metric
+        value: float = getattr(best, metric)
+        shown = f"{100 * value:.2f} %" if metric.endswith("accuracy") else f"{value:.4f}"
+        lines.append(f"best {metric.replace('_', ' ')} {shown} after epoch {best.epoch}\n")
+    return lines
 
-    def note(signum: int, frame: FrameType | None) -> None:
-        if seen:
-            sys.exit(128 + signum)
-        seen.append(signum)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+def _record(plan: Plan, *sessions: Session) -> RunRecord:
+    from netcalc.analysis.cost import count_params
+    from netcalc.train.data_checksum import data_facts
+    from netcalc.train.run_record import RunRecord
+
+    return RunRecord(
+        name=plan.graph.name,
+        state="running",
+        reason="",
+        params=sum(count_params(node, node.known).total for node in plan.graph.nodes.values()),
+        epochs=-(-plan.steps // plan.steps_per_epoch),
+        steps=plan.steps,
+        best=(plan.spec.best.metric, plan.spec.best.better),
+        data=data_facts(plan.dataset),
+        sessions=list(sessions),
+    )
+
+
+def _ended(record: RunRecord, outcome: Outcome) -> RunRecord:
+    if outcome.signal is not None:
+        reason = signal.Signals(outcome.signal).name
+        return record.model_copy(update={"state": "interrupted", "reason": reason})
+    return record.model_copy(update={"state": "finished", "reason": outcome.ending})
+
+
+def _note_failure(run: Path, record: RunRecord, reason: str) -> None:
+    from netcalc.train.run_record import write_run_record
+
     try:
-        yield lambda: seen[0] if seen else None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        write_run_record(run, record.model_copy(update={"state": "failed", "reason": reason}))
+    except CannotRunError:  # what filled the disk is said by the error that is under way
+        return
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -22,14 +22,14 @@ def epoch_order(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(samples)
 
 
-def training_batches(split: Split, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
-    """Yield the batches of one epoch: every sample once, at most `batch_size` at a time.
+def training_batches(split: Split, batch_size: int, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+    """Yield the batches of one epoch from number `start` on: every sample once, at most `batch_size` at a time.
 
     Where the size does not divide, the samples are spread so that batches differ by one at most: a small last
     batch would make an update as large as any other from a few samples.
     """
     order = epoch_order(len(split.labels), seed, epoch)
-    for chosen in np.array_split(order, -(-len(order) // batch_size)):
+    for chosen in np.array_split(order, -(-len(order) // batch_size))[start:]:
         yield split.images[chosen], split.labels[chosen]
 
 

@@ -16,6 +16,14 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 def dump_spec(spec: NetworkSpec) -> str:
     """Return the resolved spec as YAML."""
+    text: str = yaml.dump(
+        spec_document(spec), Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100, allow_unicode=True
+    )
+    return text
+
+
+def spec_document(spec: NetworkSpec) -> dict[str, Any]:
+    """Return the resolved spec as the mappings and lists of its YAML."""
     document: dict[str, Any] = {"resolved": True, "name": spec.name}
     if [item.name for item in spec.inputs] == ["input"]:
         document["input"] = _input(spec.inputs[0])
@@ -30,10 +38,7 @@ def dump_spec(spec: NetworkSpec) -> str:
     budgets = spec.budgets.model_dump(mode="json", exclude_none=True)
     if budgets:
         document["budgets"] = budgets
-    text: str = yaml.dump(
-        document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100, allow_unicode=True
-    )
-    return text
+    return document
 
 
 def _input(item: InputSpec) -> dict[str, Any]:

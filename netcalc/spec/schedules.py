@@ -174,6 +174,10 @@ class ScheduleSpec(OneOf):
     plateau: Plateau | None = Field(default=None, description="down where the training loss stops falling")
 
 
+FOLLOWS_LENGTH = (Polynomial, Cosine, OneCycle, WarmupStableDecay)
+"""Schedules whose rates change with the length of the training."""
+
+
 def _at_most_one(fields: Fields, *names: str) -> None:
     given = [name for name in names if getattr(fields, name) is not None]
     if len(given) > 1:

@@ -12,6 +12,7 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -19,13 +20,21 @@ from netcalc.choice import LIST_AS_TUPLE, Fields
 from netcalc.layers.base import Flag, PositiveInt
 from netcalc.layers.window import Padding
 from netcalc.spec.augment import Augmentation
+from netcalc.spec.intervals import StepsOrEpochs, StepsOrTime
 from netcalc.spec.optimizers import OptimizerSpec
 from netcalc.spec.schedules import ScheduleSpec
+from netcalc.spec.stopping import EarlyStopping, Watched
+from netcalc.units import parse_seconds
 
 EPOCHS = 10
 """Passes over the training set where a spec says neither `epochs` nor `steps`."""
 
 Precision = Literal["float32", "bfloat16", "mixed"]
+Time = Annotated[
+    PositiveFloat,
+    BeforeValidator(parse_seconds),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}),
+]
 Remat = Literal["none", "conv_outputs"]
 
 
@@ -167,6 +176,15 @@ class UpdateSpec(Fields):
         return self
 
 
+class ScheduleSpan(Fields):
+    """The updates that the time of a schedule spans, where they are not the whole training."""
+
+    start: Annotated[int, Field(strict=True, ge=0, le=2**31)] = Field(
+        default=0, description="updates before the schedule begins"
+    )
+    steps: PositiveInt = Field(description="updates from its beginning to its end")
+
+
 class TrainingSpec(UpdateSpec):
     """Everything that `netcalc train` needs beside the network."""
 
@@ -178,6 +196,27 @@ class TrainingSpec(UpdateSpec):
         default=None, description=f"passes over the training set; {EPOCHS} by default"
     )
     steps: PositiveInt | None = Field(default=None, description="updates to make, instead of epochs")
+    schedule_span: ScheduleSpan | None = Field(
+        default=None, description="the updates that the schedule spans; all by default. `--schedule` sets it"
+    )
+    validate_every: StepsOrEpochs = Field(
+        default="1 epoch", description="how often the test split is evaluated, such as 2 epochs or 500 steps"
+    )
+    best: Watched = Field(
+        default_factory=lambda: Watched.model_validate("test_accuracy"), description="what the best checkpoint has"
+    )
+    early_stopping: EarlyStopping | None = Field(
+        default=None, description="when to end a training that does not get better; never by default"
+    )
+    max_time: Time | None = Field(
+        default=None, description="end after this time, such as 30min or 2h, however many updates are missing"
+    )
+    checkpoint_every: StepsOrTime | None = Field(
+        default=None, description="save within epochs too, such as 500 steps or 10min; at their ends by default"
+    )
+    keep_checkpoints: PositiveInt = Field(
+        default=2, description="how many of the last checkpoints stay, beside the best one"
+    )
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingSpec:

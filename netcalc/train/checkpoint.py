@@ -1,8 +1,8 @@
 """Checkpoints: safetensors and JSON, no pickle, written so that a crash leaves the old one or the new one.
 
     checkpoints/step-00001250/   model.safetensors      what to evaluate and export: parameters and state
-                                 training.safetensors   what to go on with: parameters and optimizer state
-                                 checkpoint.json        step, epoch, metrics, size and SHA-256 of both files
+                                 training.safetensors   what to go on with: all that an update changes
+                                 checkpoint.json        where the training stood, size and SHA-256 of both files
     checkpoints/last -> step-00001250
     checkpoints/best -> step-00001125
 
@@ -15,31 +15,29 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jax
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from netcalc.choice import Fields
 from netcalc.compiler.initialize import Params, State
 from netcalc.diagnostics import CannotRunError
 from netcalc.graph import Graph
+from netcalc.train.durable import PARTIAL, replace_link, told, write_directory
+from netcalc.train.metrics import Sums
 from netcalc.train.step import TrainState
+from netcalc.train.tensors import Arrays, tensors_from_bytes, tensors_to_bytes
 from netcalc.units import finite
 
-FORMAT = "netcalc.checkpoint/1"
+FORMAT = "netcalc.checkpoint/2"
 MODEL, TRAINING, META = "model.safetensors", "training.safetensors", "checkpoint.json"
 POINTERS = ("last", "best")
 
-Arrays = dict[str, NDArray[Any]]
+_AS_THEY_WERE = "earlier checkpoints are as they were"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,51 +50,77 @@ class Checkpoint:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training stands, beside its arrays: what only the host knows.
+
+    `epoch` is the one under way, of which `epoch_updates` are made, or where that is 0 the last that is over.
+    Seconds are of all sessions, `records` what the file of metrics held.
+    """
+
+    epoch: int = 0
+    epoch_updates: int = 0
+    epoch_images: int = 0
+    epoch_seconds: float = 0.0
+    records: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SavedTraining:
+    """All that a training goes on with, as it was saved: the arrays by the paths of their leaves."""
+
+    arrays: Arrays
+    kernel_order: Literal["HWIO", "OHWI"]
+    step: int
+    progress: Progress
+
+
 def save_checkpoint(
     directory: Path,
     params: Params,
     current: TrainState,
-    epoch: int,
+    sums: Sums,
+    progress: Progress,
     metrics: dict[str, float],
     kernel_order: str = "HWIO",
 ) -> Path:
     """Write a checkpoint of `current` with the `params` to evaluate and return its directory.
 
-    `kernel_order` is the axis order of the kernels in `current`.
+    `sums` are the metrics of the epoch so far; `kernel_order` is the axis order of the kernels in `current`.
 
     Raises CannotRunError, leaving earlier checkpoints as they are, where the disk does not take it.
     """
     step = int(current.step)
-    final = directory / f"step-{step:08d}"
-    partial = directory / f".{final.name}.partial"
+    final = step_directory(directory, step)
     files = {
-        MODEL: save(_by_name(params) | _by_name(current.state)),
-        TRAINING: save(_leaves({"params": current.params, "optimizer": current.optimizer})),
+        MODEL: tensors_to_bytes(_by_name(params) | _by_name(current.state)),
+        TRAINING: tensors_to_bytes(leaves_by_path((current, sums))),
     }
     meta = {
         "format": FORMAT,
         "step": step,
-        "epoch": epoch,
+        "epoch": progress.epoch,
         "kernel_order": kernel_order,  # of what to go on with; what to evaluate is HWIO always
         "metrics": {name: finite(value) for name, value in metrics.items()},
+        "progress": asdict(progress),
         "files": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in files.items()},
     }
     files[META] = (json.dumps(meta, indent=2) + "\n").encode()
-    try:
-        with _told(final, "the checkpoint could not be written"):
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            for name, data in files.items():
-                _write_durably(partial / name, data)
-            _sync(partial)
-            if final.exists():
-                shutil.rmtree(final)
-            os.rename(partial, final)
-            _sync(directory)
-    except CannotRunError:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    with told(final, "the checkpoint could not be written", _AS_THEY_WERE):
+        write_directory(final, files)
     return final
+
+
+def step_directory(directory: Path, step: int) -> Path:
+    """Return where the checkpoint after so many updates is, or would be."""
+    return directory / f"step-{step:08d}"
+
+
+def saved_steps(directory: Path) -> list[int]:
+    """Return after how many updates there are checkpoints, in rising order."""
+    names = [path.name.removeprefix("step-") for path in directory.glob("step-*") if path.is_dir()]
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def point(directory: Path, name: str, target: Path) -> None:
@@ -104,24 +128,28 @@ def point(directory: Path, name: str, target: Path) -> None:
 
     Raises CannotRunError, leaving the pointer as it was, where the disk does not take it.
     """
-    fresh = directory / f".{name}.partial"
-    with _told(directory / name, f"the pointer could not be set to {target.name}"):
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(target.name, target_is_directory=True)
-        os.replace(fresh, directory / name)
-        _sync(directory)
+    with told(directory / name, f"the pointer could not be set to {target.name}", _AS_THEY_WERE):
+        replace_link(directory / name, target.name)
 
 
-def prune(directory: Path) -> None:
-    """Remove the step directories that no pointer stands for, and what an interrupted save left.
+def unpoint(directory: Path, name: str) -> None:
+    """Let `last` or `best` stand for nothing; raises CannotRunError."""
+    with told(directory / name, "the pointer could not be removed", _AS_THEY_WERE):
+        (directory / name).unlink(missing_ok=True)
 
-    Raises CannotRunError where that fails.
+
+def prune(directory: Path, step: int, keep: int = 1) -> None:
+    """Remove what an interrupted save left, and step directories but the `keep` last ones up to `step`.
+
+    What a pointer stands for stays. Raises CannotRunError where that fails.
     """
-    with _told(directory, "old checkpoints could not be removed"):
-        kept = {os.readlink(directory / name) for name in POINTERS if (directory / name).is_symlink()}
+    with told(directory, "old checkpoints could not be removed", _AS_THEY_WERE):
+        steps = saved_steps(directory)
+        kept = {step_directory(directory, n).name for n in [n for n in steps if n <= step][-keep:]}
+        kept |= {os.readlink(directory / name) for name in POINTERS if (directory / name).is_symlink()}
         for path in directory.iterdir():
             is_checkpoint = path.name.startswith("step-") and path.name not in kept
-            if path.is_dir() and not path.is_symlink() and (is_checkpoint or path.name.endswith(".partial")):
+            if path.is_dir() and not path.is_symlink() and (is_checkpoint or path.name.endswith(PARTIAL)):
                 shutil.rmtree(path)
 
 
@@ -131,11 +159,7 @@ def load_checkpoint(path: Path, graph: Graph) -> Checkpoint:
     Raises CannotRunError, naming the file, for what is missing, truncated, altered or of another network.
     """
     meta = _read_meta(path / META)
-    data = _read_verified(path / MODEL, meta.files.model)
-    try:
-        arrays = load(data)
-    except SafetensorError as error:
-        raise CannotRunError(f"{path / MODEL}: not a safetensors file ({error})") from None
+    arrays = tensors_from_bytes(_read_verified(path / MODEL, meta.files.model), path / MODEL)
     params: Params = {}
     state: State = {}
     for node in graph.nodes.values():
@@ -154,6 +178,17 @@ def load_checkpoint(path: Path, graph: Graph) -> Checkpoint:
     return Checkpoint(params, state, meta.step, meta.epoch)
 
 
+def load_training(path: Path) -> SavedTraining:
+    """Return what to go on with from a checkpoint directory.
+
+    Raises CannotRunError, naming the file, for what is missing, truncated or altered; the model is verified too.
+    """
+    meta = _read_meta(path / META)
+    _read_verified(path / MODEL, meta.files.model)
+    arrays = tensors_from_bytes(_read_verified(path / TRAINING, meta.files.training), path / TRAINING)
+    return SavedTraining(arrays, meta.kernel_order, meta.step, Progress(**meta.progress.model_dump()))
+
+
 class _File(Fields):
     """What checkpoint.json records of a file beside it."""
 
@@ -168,14 +203,30 @@ class _Files(Fields):
     training: _File = Field(alias="training.safetensors")
 
 
+_Count = Annotated[int, Field(ge=0)]
+_Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Progress(Fields):
+    """A Progress, as JSON."""
+
+    epoch: _Count
+    epoch_updates: _Count
+    epoch_images: _Count
+    epoch_seconds: _Seconds
+    records: _Count
+    seconds: _Seconds
+
+
 class _Meta(Fields):
     """What checkpoint.json holds; a metric is null after a training that diverged."""
 
-    format: Literal["netcalc.checkpoint/1"]
-    step: Annotated[int, Field(ge=0)]
-    epoch: Annotated[int, Field(ge=0)]
+    format: Literal["netcalc.checkpoint/2"]
+    step: _Count
+    epoch: _Count
     metrics: dict[str, Any]
     kernel_order: Literal["HWIO", "OHWI"] = "HWIO"
+    progress: _Progress
     files: _Files
 
 
@@ -202,44 +253,20 @@ def _read_verified(path: Path, expected: _File) -> bytes:
         raise CannotRunError(
             f"{path}: damaged, its checksum is not the one recorded when it was written "
             f"({len(data):,} bytes, {expected.bytes:,} recorded)",
-            help="use another checkpoint of the run with --checkpoint",
+            help="use another checkpoint: `train --resume RUN --from previous`, `evaluate RUN --checkpoint best`",
         )
     return data
 
 
-@contextmanager
-def _told(path: Path, what: str) -> Iterator[None]:
-    """Turn what a disk refuses into a CannotRunError."""
-    try:
-        yield
-    except OSError as error:
-        message = f"{path}: {what} ({error.strerror or error})"
-        raise CannotRunError(message, help="earlier checkpoints are as they were") from None
+def leaves_by_path(tree: object) -> Arrays:
+    """Return the leaves of a tree by their paths in it."""
+    paths = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in paths}
 
 
 def _by_name(tree: dict[str, dict[str, jax.Array]]) -> Arrays:
     return {f"{node}/{name}": np.asarray(a) for node, group in tree.items() for name, a in group.items()}
 
 
-def _leaves(tree: object) -> Arrays:
-    paths = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in paths}
-
-
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    with open(path, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

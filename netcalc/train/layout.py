@@ -8,8 +8,11 @@ is already the device's: XLA then only relabels the axes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
 
 from netcalc.compiler.initialize import Params
 from netcalc.graph import Graph
@@ -42,6 +45,12 @@ class KernelLayout:
         if not (self.filters_first and self._is_conv_kernel(node, name)):
             return spec
         return replace(spec, axes=spec.axes[-1:] + spec.axes[:-1], shape=(*spec.shape[-1:], *spec.shape[:-1]))
+
+    def from_other(self, node: str, name: str, array: NDArray[Any]) -> NDArray[Any]:
+        """Return a kernel that was kept in the other order in this one; anything else as it is."""
+        if not self._is_conv_kernel(node, name) or array.ndim != len(self.kept(node, name).shape):
+            return array
+        return np.moveaxis(array, -1, 0) if self.filters_first else np.moveaxis(array, 0, -1)
 
     def _turned(self, params: Params, *, source: int, target: int) -> Params:
         if not self.filters_first:

@@ -1,23 +1,38 @@
-"""The training loop: epochs of updates, evaluation, checkpoints."""
+"""The training loop: updates, evaluation, checkpoints; from the start, or from where a checkpoint stands."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import jax
 
 from netcalc.data.pipeline import training_batches
-from netcalc.train.checkpoint import point, prune, save_checkpoint
+from netcalc.spec.intervals import Interval, parse_interval
+from netcalc.train.checkpoint import (
+    Progress,
+    SavedTraining,
+    point,
+    prune,
+    save_checkpoint,
+    step_directory,
+    unpoint,
+)
 from netcalc.train.evaluate import Evaluator
 from netcalc.train.metrics import Metrics, Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import Plan
-from netcalc.train.run import CHECKPOINTS, EpochRecord, record_epoch
+from netcalc.train.records import EpochRecord, append_record, rewind_records
+from netcalc.train.restore import restored
+from netcalc.train.run import CHECKPOINTS
 from netcalc.train.step import evaluated_params, initial_train_state, make_update
+from netcalc.train.watch import Watch
+
+Ending = Literal["complete", "early_stopping", "max_time", "interrupted"]
 
 
 class Reporter(Protocol):
@@ -28,90 +43,244 @@ class Reporter(Protocol):
         ...
 
     def epoch(self, record: EpochRecord) -> None:
-        """An epoch is over."""
+        """An epoch is over, or the test split was evaluated within one."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a training ended: its last and its best record, and the signal that cut it short, if one did."""
+    """How a training ended: after how many updates and why, with its last and its best record.
 
+    `signal` is what cut it short, None where nothing did; then `last` may be of an earlier update than `step`.
+    """
+
+    step: int
     last: EpochRecord
     best: EpochRecord
+    ending: Ending
     signal: int | None = None
+    seconds: float = 0.0
 
 
-def train(plan: Plan, run: Path, reporter: Reporter, interrupted: Callable[[], int | None]) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The checkpoint that a training goes on from, and its directory."""
+
+    saved: SavedTraining
+    path: Path
+
+
+def train(
+    plan: Plan,
+    run: Path,
+    reporter: Reporter,
+    interrupted: Callable[[], int | None],
+    start: Start | None = None,
+) -> Outcome:
     """Train as planned and leave metrics and checkpoints in the run directory.
 
-    `interrupted` is asked before every update; a signal number ends the training after saving. The best
-    checkpoint is the first with the highest test accuracy. Computes on JAX's default device.
+    From `start` on the metrics of the run are cut to those before it. `interrupted` is asked before every update; a
+    signal number ends the training after saving. Computes on JAX's default device.
+
+    Raises CannotRunError for a checkpoint that is not of this plan, and where the disk does not take what is saved.
     """
-    return _Training(plan, run, reporter, interrupted).run()
+    return _Training(plan, run, reporter, interrupted, start).run()
 
 
 class _Training:
     """One training under way."""
 
-    def __init__(self, plan: Plan, run: Path, reporter: Reporter, interrupted: Callable[[], int | None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        run: Path,
+        reporter: Reporter,
+        interrupted: Callable[[], int | None],
+        start: Start | None,
+    ) -> None:
         self.plan, self.directory, self.reporter, self.interrupted = plan, run, reporter, interrupted
+        self.checkpoints = run / CHECKPOINTS
         self.optimizer = make_updater(plan.spec, plan.recipe.facts, plan.pace)
         self.update = make_update(plan.recipe, self.optimizer)
         self.evaluator = Evaluator(plan)
-        self.current = initial_train_state(plan.recipe, self.optimizer)
-        self.best: EpochRecord | None = None
+        self.watch = Watch(plan.spec.best, plan.spec.early_stopping)
+        self.last: EpochRecord | None = None
+        self.validates = parse_interval(plan.spec.validate_every)
+        saves = plan.spec.checkpoint_every
+        self.saves = parse_interval(saves) if saves is not None else None
+        if start is None:
+            self.current, self.sums = initial_train_state(plan.recipe, self.optimizer), Sums.zero()
+            self.progress, self.step, self.saved_step = Progress(), 0, -1
+        else:
+            self.current, self.sums = restored(start.saved, plan.recipe, self.optimizer, start.path)
+            self.progress = start.saved.progress
+            self.step = self.saved_step = start.saved.step
+            self._rewind()
+        self.began = self.saved_at = time.perf_counter()
+        self.epoch_began = self.began - self.progress.epoch_seconds
 
     def run(self) -> Outcome:
-        """Run epochs until the planned number of updates is made or a signal comes."""
-        record = self._finish_epoch(0, 0, None, 0, time.perf_counter())
-        step, epoch, signal = 0, 0, None
-        while step < self.plan.steps and signal is None:
-            epoch += 1
-            began = time.perf_counter()
-            sums, images = Sums.zero(), 0
-            for batch_images, batch_labels in training_batches(
-                self.plan.dataset.train, self.plan.samples_per_update, self.plan.spec.seed, epoch
-            ):
-                signal = self.interrupted()
-                if signal is not None or step == self.plan.steps:
-                    break
-                self.current, sums = self.update(self.current, sums, batch_images, batch_labels)
-                step += 1
-                images += len(batch_labels)
-                self.reporter.step(epoch, images, sums.means)
-            if images:
-                record = self._finish_epoch(epoch, step, sums, images, began)
-        assert self.best is not None
-        return Outcome(record, self.best, signal)
+        """Run epochs until there is a reason not to."""
+        if self.last is None:
+            self._record(validate=True)
+            self._save()
+        signal: int | None = None
+        while (ending := self._ending()) is None and signal is None:
+            signal = self._run_epoch()
+        self._save()
+        if ending is None:
+            return self._outcome("interrupted", signal)
+        if self.last is None or self.last.step < self.step or self.last.test_loss is None:
+            self._close()
+        return self._outcome(ending)
 
-    def _finish_epoch(self, epoch: int, step: int, sums: Sums | None, images: int, began: float) -> EpochRecord:
-        trained = sums.means() if sums is not None else None
+    def _outcome(self, ending: Ending, signal: int | None = None) -> Outcome:
+        assert self.last is not None
+        return Outcome(self.step, self.last, self.watch.best or self.last, ending, signal, self._seconds())
+
+    def _rewind(self) -> None:
+        """Take up the records before the checkpoint, and let the pointers stand for what they did then."""
+        records = rewind_records(self.directory, self.progress.records)
+        self.watch = reduce(Watch.seen, records, self.watch)
+        self.last = records[-1] if records else None
+        point(self.checkpoints, "last", step_directory(self.checkpoints, self.step))
+        best = self.watch.best or self.last
+        if best is not None and (path := step_directory(self.checkpoints, best.step)).is_dir():
+            point(self.checkpoints, "best", path)
+        else:  # it was removed for a better one that comes after this checkpoint
+            unpoint(self.checkpoints, "best")
+
+    def _run_epoch(self) -> int | None:
+        """Go on to the end of an epoch or of the training; return the signal that came, if one did."""
+        if self.progress.epoch_updates == 0:
+            self.progress = replace(self.progress, epoch=self.progress.epoch + 1, epoch_images=0, epoch_seconds=0.0)
+            self.sums = Sums.zero()
+        self.epoch_began = time.perf_counter() - self.progress.epoch_seconds
+        batches = training_batches(
+            self.plan.dataset.train,
+            self.plan.samples_per_update,
+            self.plan.spec.seed,
+            self.progress.epoch,
+            self.progress.epoch_updates,
+        )
+        for images, labels in batches:
+            signal = self.interrupted()
+            if signal is not None:
+                return signal
+            self.current, self.sums = self.update(self.current, self.sums, images, labels)
+            self.step += 1
+            self.progress = replace(
+                self.progress,
+                epoch_updates=self.progress.epoch_updates + 1,
+                epoch_images=self.progress.epoch_images + len(labels),
+            )
+            self.reporter.step(self.progress.epoch, self.progress.epoch_images, self.sums.means)
+            if self.progress.epoch_updates == self.plan.steps_per_epoch:
+                self._finish_epoch()
+            else:
+                self._within_epoch()
+            if self._ending() is not None:
+                break
+        return None
+
+    def _ending(self) -> Ending | None:
+        if self.step >= self.plan.steps:
+            return "complete"
+        if self.watch.stops:
+            return "early_stopping"
+        limit = self.plan.spec.max_time
+        return "max_time" if limit is not None and self._seconds() >= limit else None
+
+    def _finish_epoch(self) -> None:
+        if self.validates.unit == "epochs":
+            self._record(validate=self.progress.epoch % self.validates.every == 0)
+        else:
+            self._record(validate=self._is_due(self.validates))
+        self.progress = replace(self.progress, epoch_updates=0, epoch_images=0, epoch_seconds=0.0)
+        self.sums = Sums.zero()
+        self._save()
+
+    def _within_epoch(self) -> None:
+        before = self.watch.best
+        if self._is_due(self.validates):
+            self._record(validate=True)
+        if self.watch.best is not before or self._is_due(self.saves) or self._ending() is not None:
+            self._save()
+
+    def _is_due(self, interval: Interval | None) -> bool:
+        if interval is None or interval.unit == "epochs":
+            return False
+        if interval.unit == "seconds":
+            return time.perf_counter() - self.saved_at >= interval.every
+        return self.step % interval.every == 0
+
+    def _record(self, *, validate: bool) -> None:
+        """Append a record of the epoch so far, which a checkpoint after it includes."""
+        self._append(validate=validate)
+        self.progress = replace(self.progress, records=self.progress.records + 1)
+
+    def _close(self) -> None:
+        """Evaluate a training that ends between two validations.
+
+        Its record is of no checkpoint, so that a training which goes on from here has none that it would not have
+        had without the pause.
+        """
+        best = self.watch.best
+        self._append(validate=True)
+        if self.watch.best is not best:
+            point(self.checkpoints, "best", step_directory(self.checkpoints, self.step))
+
+    def _append(self, *, validate: bool) -> None:
+        progress = self.progress
+        trained = self.sums.means() if progress.epoch_images else None
+        began = self.epoch_began if progress.epoch_images else time.perf_counter()
         seconds = time.perf_counter() - began
-        params = evaluated_params(self.plan.recipe, self.optimizer, self.current)
-        tested = self.evaluator.test(params, self.current.state)
+        tested = self.evaluator.test(self._params(), self.current.state) if validate else None
         record = EpochRecord(
-            epoch=epoch,
-            step=step,
+            epoch=progress.epoch,
+            step=self.step,
             train_loss=trained.loss if trained else None,
             train_accuracy=trained.accuracy if trained else None,
-            test_loss=tested.loss,
-            test_accuracy=tested.accuracy,
-            images_per_second=images / seconds if images else None,
+            test_loss=tested.loss if tested else None,
+            test_accuracy=tested.accuracy if tested else None,
+            images_per_second=progress.epoch_images / seconds if trained else None,
             seconds=time.perf_counter() - began,
         )
-        self._save(params, record)
-        record_epoch(self.directory, record)
+        append_record(self.directory, record)
+        self.last, self.watch = record, self.watch.seen(record)
         self.reporter.epoch(record)
-        return record
 
-    def _save(self, params: dict[str, dict[str, jax.Array]], record: EpochRecord) -> None:
-        directory = self.directory / CHECKPOINTS
-        metrics = {"loss": record.test_loss, "accuracy": record.test_accuracy}
+    def _save(self) -> None:
+        """Save a checkpoint of this moment, unless the one before is of the same."""
+        if self.step == self.saved_step:
+            return
+        jax.block_until_ready(self.current)  # so that what was handed to the device is in the time
+        progress = replace(self.progress, seconds=self._seconds())
+        if progress.epoch_updates:
+            progress = replace(progress, epoch_seconds=time.perf_counter() - self.epoch_began)
+        assert self.last is not None
+        best = self.watch.best or self.last
+        measured = {"loss": self.last.test_loss, "accuracy": self.last.test_accuracy}
+        if self.last.step != self.step:
+            measured = {}
         path = save_checkpoint(
-            directory, params, self.current, record.epoch, metrics, self.plan.recipe.layout.kernel_order
+            self.checkpoints,
+            self._params(),
+            self.current,
+            self.sums,
+            progress,
+            {name: value for name, value in measured.items() if value is not None},
+            self.plan.recipe.layout.kernel_order,
         )
-        point(directory, "last", path)
-        if self.best is None or record.test_accuracy > self.best.test_accuracy:
-            self.best = record
-            point(directory, "best", path)
-        prune(directory)
+        if best.step == self.step:
+            point(self.checkpoints, "best", path)
+        point(self.checkpoints, "last", path)
+        prune(self.checkpoints, self.step, self.plan.spec.keep_checkpoints)
+        self.saved_step, self.saved_at = self.step, time.perf_counter()
+
+    def _params(self) -> dict[str, dict[str, jax.Array]]:
+        return evaluated_params(self.plan.recipe, self.optimizer, self.current)
+
+    def _seconds(self) -> float:
+        """Return the time of training so far, earlier sessions included."""
+        return self.progress.seconds + time.perf_counter() - self.began

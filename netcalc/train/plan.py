@@ -55,7 +55,10 @@ class Plan:
     @property
     def pace(self) -> Pace:
         """What schedules need to know of the training's length."""
-        return Pace(self.steps_per_epoch, self.steps)
+        span = self.spec.schedule_span
+        if span is None:
+            return Pace(self.steps_per_epoch, self.steps)
+        return Pace(self.steps_per_epoch, span.steps, span.start)
 
 
 def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:

@@ -2,88 +2,75 @@
 
 runs/lenet5-1/   spec.yaml            the resolved spec
                  preprocessing.json   how images become inputs, statistics included
-                 environment.json     versions and device
+                 environment.json     versions, machine and device at the start
+                 run.json             whether it is finished, each session, the data's checksum
+                 resources.json       memory and time of a step, predicted and measured
                  metrics.jsonl        one record an epoch; metrics.csv the same as a table
-                 checkpoints/         last and best
+                 checkpoints/         the last ones and the best
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import platform
-from dataclasses import asdict, dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import jax
 
 from netcalc.data.preprocessing import Preprocessing, stored_preprocessing
 from netcalc.diagnostics import CannotRunError
 from netcalc.graph import Graph, build_complete
 from netcalc.spec.dump import dump_spec
 from netcalc.spec.load import load_spec
-from netcalc.units import finite
+from netcalc.spec.network import NetworkSpec
+from netcalc.train.durable import replace_file, told
 
 SPEC, PREPROCESSING, ENVIRONMENT = "spec.yaml", "preprocessing.json", "environment.json"
-METRICS_JSONL, METRICS_CSV, CHECKPOINTS = "metrics.jsonl", "metrics.csv", "checkpoints"
+CHECKPOINTS = "checkpoints"
 
 
-@dataclass(frozen=True, slots=True)
-class EpochRecord:
-    """Metrics after an epoch; epoch 0 is before the first update.
-
-    The training figures are means over the epoch as it went, the test figures those of the model after it.
-    """
-
-    epoch: int
-    step: int
-    train_loss: float | None
-    train_accuracy: float | None
-    test_loss: float
-    test_accuracy: float
-    images_per_second: float | None
-    seconds: float
-
-
-def create_run(root: Path, graph: Graph, preprocessing: Preprocessing, device: jax.Device) -> Path:
+def create_run(root: Path, graph: Graph, preprocessing: Preprocessing, environment: dict[str, Any]) -> Path:
     """Make `root/<name>-<n>` with the next free n, fill in what is known before training, and return it."""
     try:
         run = _claim(root, graph.name)
         (run / CHECKPOINTS).mkdir()
-        origin = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in graph.spec.file)
-        text = f"# Resolved from {origin} by netcalc.\n{dump_spec(graph.spec)}"
-        (run / SPEC).write_text(text, encoding="utf-8")
+        replace_file(run / SPEC, _spec_text(graph.spec, graph.spec.file))
         _write_json(run / PREPROCESSING, preprocessing.to_dict())
-        _write_json(run / ENVIRONMENT, _environment(device))
+        _write_json(run / ENVIRONMENT, environment)
     except OSError as error:
         raise CannotRunError(f"{root}: a run directory cannot be made ({error.strerror or error})") from None
     return run
 
 
-def record_epoch(run: Path, record: EpochRecord) -> None:
-    """Append an epoch's metrics to metrics.jsonl and metrics.csv; one that is not finite is null and empty."""
-    values = {name: None if value is None else finite(value) for name, value in asdict(record).items()}
-    names = [field.name for field in fields(EpochRecord)]
+def change_spec(run: Path, spec: NetworkSpec) -> None:
+    """Give a run another spec, in one atomic swap; raises CannotRunError where the disk does not take it."""
+    first = (run / SPEC).read_text(encoding="utf-8").partition("\n")[0]
+    origin = first.removeprefix("# Resolved from ").removesuffix(" by netcalc.")
+    with told(run / SPEC, "the changed spec cannot be written", "the run is as it was"):
+        replace_file(run / SPEC, _spec_text(spec, origin))
+
+
+def read_environment(run: Path) -> dict[str, Any]:
+    """Return what a run was started with; raises CannotRunError for anything but a mapping."""
     try:
-        with open(run / METRICS_JSONL, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(values, allow_nan=False) + "\n")
-        is_new = not (run / METRICS_CSV).exists()
-        with open(run / METRICS_CSV, "a", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, names, lineterminator="\n")
-            if is_new:
-                writer.writeheader()
-            writer.writerow(values)
+        found = json.loads((run / ENVIRONMENT).read_bytes())
+        if isinstance(found, dict):
+            return found
+        problem = "no mapping"
     except OSError as error:
-        raise CannotRunError(f"{run}: metrics cannot be written ({error.strerror or error})") from None
+        problem = error.strerror or str(error)
+    except ValueError as error:
+        problem = str(error)
+    raise CannotRunError(f"{run / ENVIRONMENT}: cannot be read ({problem})")
+
+
+def require_run(run: Path) -> None:
+    """Raise CannotRunError for what is no run."""
+    if not (run / SPEC).is_file():
+        raise CannotRunError(f"{run}: not a run directory (no {SPEC})", help="a run is made by `netcalc train`")
 
 
 def open_run(run: Path) -> tuple[Graph, Preprocessing]:
     """Return the network and preprocessing of a run; raises CannotRunError for what is no run."""
-    if not (run / SPEC).is_file():
-        raise CannotRunError(f"{run}: not a run directory (no {SPEC})", help="a run is made by `netcalc train`")
+    require_run(run)
     try:
         stored = (run / PREPROCESSING).read_bytes()
     except OSError as error:
@@ -115,16 +102,9 @@ def _claim(root: Path, name: str) -> Path:
             return root / f"{name}-{number}"
 
 
-def _environment(device: jax.Device) -> dict[str, Any]:
-    packages = ("netcalc-nn", "jax", "jaxlib", "numpy", "optax")
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "device": {"platform": device.platform, "kind": device.device_kind},
-        "packages": {name: version(name) for name in packages},
-    }
+def _spec_text(spec: NetworkSpec, origin: str) -> str:
+    origin = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in origin)
+    return f"# Resolved from {origin} by netcalc.\n{dump_spec(spec)}"
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:

@@ -37,10 +37,11 @@ Factor = Callable[[jax.typing.ArrayLike], jax.Array]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many updates an epoch has, and the whole training."""
+    """How many updates an epoch has, and a schedule, which begins after `start` of them."""
 
     steps_per_epoch: int
     steps: int
+    start: int = 0
 
 
 def warmup_steps(schedule: Schedule, pace: Pace) -> int:
@@ -58,6 +59,8 @@ def make_factor(spec: ScheduleSpec, pace: Pace) -> Factor:
 
     def factor(step: jax.typing.ArrayLike) -> jax.Array:
         done = jnp.asarray(step)
+        if pace.start:
+            done = jnp.maximum(done - pace.start, 0)
         return jnp.where(done < warmup, (done + 1) / max(warmup, 1), after(jnp.maximum(done - warmup, 0)))
 
     return factor

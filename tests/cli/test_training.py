@@ -79,9 +79,14 @@ def test_train_prints_its_figures_on_stdout_and_the_rest_on_stderr(trained: Trai
     assert loss == f"test loss {last['test_loss']:.4f}"
     assert accuracy == f"test accuracy {100 * last['test_accuracy']:.2f} %"
     assert all(line.startswith("best test accuracy ") for line in best)
-    first, *epochs, following = trained.printed.stderr.splitlines()
+    first, *epochs, memory, update, following = trained.printed.stderr.splitlines()
     assert re.fullmatch(rf"run {re.escape(str(trained.run))}   device cpu \(.+\)", first)
     assert [line.split("  ")[0] for line in epochs] == ["epoch 0/3", "epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert re.fullmatch(
+        r"memory  predicted .+B \(the model of a step on a GPU\), measured [0-9.]+ MB \(growth of the process, .+\)",
+        memory,
+    )
+    assert re.fullmatch(r"update  predicted unknown \(.+\), measured .+s \(median, .+\)", update)
     assert following == f"next: netcalc evaluate {trained.run}"
 
 
@@ -352,15 +357,16 @@ def test_an_interrupted_training_is_saved(cli: Cli, spec: Path, number: int, cod
         stdout, rest = process.communicate(timeout=60)
     assert process.returncode == code, (lines, rest)
     assert "Traceback" not in rest
-    said = re.search(rf"interrupted after ([0-9]+) updates; saved in {re.escape(str(runs))}/tiny-1\n$", rest)
+    run = runs / "tiny-1"
+    said = re.search(
+        rf"interrupted after ([0-9]+) updates; saved in {re.escape(str(run))}\n"
+        rf"to go on: netcalc train --resume {re.escape(str(run))}\n$",
+        rest,
+    )
     assert said is not None, rest
-    last = records(runs / "tiny-1")[-1]
-    assert last["step"] == int(said[1]) >= 43
-    assert stdout.startswith(f"test loss {last['test_loss']:.4f}\n")
-    done = cli("evaluate", runs / "tiny-1", "-f", "json", *CPU)
-    evaluation = json.loads(done.stdout)
-    assert evaluation["checkpoint"]["step"] == last["step"]
-    assert evaluation["metrics"] == {"loss": last["test_loss"], "accuracy": last["test_accuracy"]}
+    assert (stdout, json.loads((run / "run.json").read_text())["state"]) == ("", "interrupted")
+    done = cli("evaluate", run, "-f", "json", *CPU)
+    assert json.loads(done.stdout)["checkpoint"]["step"] == int(said[1]) >= 43
 
 
 SWALLOWED = """

@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 
 from netcalc.diagnostics import CannotRunError
-from netcalc.train import checkpoint as module
-from netcalc.train.checkpoint import load_checkpoint, point, prune, save_checkpoint
+from netcalc.train import checkpoint, durable
+from netcalc.train.checkpoint import Progress, load_checkpoint, point, prune, save_checkpoint
+from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.step import evaluated_params, initial_train_state
 from tests.train.specs import BRANCHING, graph_of
+
+
+def save(directory, params, current, epoch, metrics=None):
+    return save_checkpoint(directory, params, current, Sums.zero(), Progress(epoch=epoch), metrics or {})
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +33,7 @@ def fresh():
 @pytest.fixture
 def saved(fresh, tmp_path):
     _, current, params = fresh
-    return save_checkpoint(tmp_path, params, current, 3, {"accuracy": 0.5})
+    return save(tmp_path, params, current, 3, {"accuracy": 0.5})
 
 
 def test_what_is_saved_is_what_is_loaded(fresh, saved):
@@ -94,14 +99,14 @@ def test_a_damaged_field_of_the_metadata_is_named(fresh, saved, place, value):
 
 def test_metrics_of_a_training_that_diverged_are_read(fresh, tmp_path):
     plan, current, params = fresh
-    path = save_checkpoint(tmp_path, params, current, 3, {"loss": float("nan")})
+    path = save(tmp_path, params, current, 3, {"loss": float("nan")})
     assert load_checkpoint(path, plan.graph).epoch == 3
 
 
 def test_a_parameter_of_another_dtype_is_named(fresh, tmp_path):
     plan, current, params = fresh
     stem = {name: array.astype(np.float16) for name, array in params["stem"].items()}
-    path = save_checkpoint(tmp_path, params | {"stem": stem}, current, 3, {})
+    path = save(tmp_path, params | {"stem": stem}, current, 3)
     with pytest.raises(CannotRunError, match=r"`stem/kernel` should have .*float32, found .*float16"):
         load_checkpoint(path, plan.graph)
 
@@ -119,36 +124,39 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(fresh, saved, tmp_path, monke
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr(durable.os, "fsync", full)
     later = current._replace(step=current.step + 1)
     with pytest.raises(CannotRunError, match="No space left"):
-        save_checkpoint(tmp_path, params, later, 4, {})
+        save(tmp_path, params, later, 4)
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".partial")] == []
     assert load_checkpoint(tmp_path / "last", plan.graph).epoch == 3
 
 
-def test_a_full_disk_is_said_of_pointers_and_of_what_cannot_be_removed(saved, tmp_path, monkeypatch):
+def test_a_full_disk_is_said_of_pointers_and_of_what_cannot_be_removed(fresh, saved, tmp_path, monkeypatch):
+    _, current, params = fresh
+    save(tmp_path, params, current._replace(step=current.step + 1), 4)
+
     def full(*args, **options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(module.os, "replace", full)
+    monkeypatch.setattr(durable.os, "replace", full)
     with pytest.raises(CannotRunError, match=rf"{tmp_path}/best: .*No space left"):
         point(tmp_path, "best", saved)
-    monkeypatch.setattr(module.shutil, "rmtree", full)
+    monkeypatch.setattr(checkpoint.shutil, "rmtree", full)
     with pytest.raises(CannotRunError, match=rf"{tmp_path}: .*No space left"):
-        prune(tmp_path)
+        prune(tmp_path, 1)
 
 
 def test_pointers_swap_and_only_what_they_name_stays(fresh, saved, tmp_path):
     plan, current, params = fresh
-    second = save_checkpoint(tmp_path, params, current._replace(step=current.step + 1), 4, {})
-    third = save_checkpoint(tmp_path, params, current._replace(step=current.step + 2), 5, {})
+    second = save(tmp_path, params, current._replace(step=current.step + 1), 4)
+    third = save(tmp_path, params, current._replace(step=current.step + 2), 5)
     (tmp_path / ".step-00000009.partial").mkdir()
     point(tmp_path, "last", second)
     point(tmp_path, "last", third)
     point(tmp_path, "best", saved)
-    prune(tmp_path)
+    prune(tmp_path, 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "best", "last", "step-00000000", "step-00000002"
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from netcalc.graph import build_complete
 from netcalc.spec.load import parse_spec
 from netcalc.train.checkpoint import load_checkpoint
 from netcalc.train.device import choose_device
+from netcalc.train.environment import environment
 from netcalc.train.evaluate import evaluate_run
 from netcalc.train.loop import train
 from netcalc.train.optimizers import make_updater
@@ -38,7 +39,7 @@ class Watcher:
 
 def run_training(graph, root, interrupted=lambda: None):
     plan, watcher = make_plan(graph), Watcher()
-    run = create_run(root, graph, plan.preprocessing, choose_device("cpu"))
+    run = create_run(root, graph, plan.preprocessing, environment(choose_device("cpu")))
     return run, train(plan, run, watcher, interrupted), watcher
 
 
@@ -157,7 +158,8 @@ def test_a_signal_ends_the_training_after_saving(tmp_path):
 
     run, outcome, watcher = run_training(graph, tmp_path, after_ten)
     assert outcome.signal == 15
-    assert outcome.last.step == watcher.steps == 10
+    assert (outcome.ending, outcome.step, watcher.steps) == ("interrupted", 10, 10)
+    assert [record.step for record in watcher.records] == [0]
     assert load_checkpoint(run / CHECKPOINTS / "last", graph).step == 10
 
 
@@ -242,7 +244,7 @@ def test_without_its_auxiliary_heads_a_network_can_be_trained():
 
 def test_a_file_name_of_several_lines_stays_in_the_comment(tmp_path):
     graph = build_complete(parse_spec(CONVNET, "a\nlayers: [relu]\n\x1b.yaml"))
-    run = create_run(tmp_path, graph, make_plan(graph).preprocessing, choose_device("cpu"))
+    run = create_run(tmp_path, graph, make_plan(graph).preprocessing, {})
     assert open_run(run)[0].nodes.keys() == graph.nodes.keys()
     assert (run / "spec.yaml").read_text(encoding="utf-8").startswith("# Resolved from a�layers: [relu]��.yaml by")
 

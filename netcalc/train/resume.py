@@ -1,0 +1,174 @@
+"""Going on with a run: from which checkpoint, and with which changes of the spec.
+
+What may change is what leaves the run equal to one that had the changed spec from the start: how long it trains,
+when it saves, when it ends early. Where another length gives other rates of the schedule, one has to say which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from netcalc.analysis.value_changes import ValueChange, value_changes
+from netcalc.data.preprocessing import Preprocessing
+from netcalc.diagnostics import CannotRunError, cut
+from netcalc.graph import build_complete
+from netcalc.spec.dump import spec_document
+from netcalc.spec.load import load_spec
+from netcalc.spec.network import NetworkSpec
+from netcalc.spec.schedules import FOLLOWS_LENGTH
+from netcalc.spec.training import ScheduleSpan, TrainingSpec
+from netcalc.train.checkpoint import load_training, saved_steps, step_directory
+from netcalc.train.data_checksum import data_facts
+from netcalc.train.loop import Start
+from netcalc.train.plan import Plan, make_plan
+from netcalc.train.run import CHECKPOINTS, SPEC, checkpoint_path, open_run
+from netcalc.train.run_record import RunRecord
+from netcalc.train.schedules import make_factor
+
+ScheduleChoice = Literal["keep", "stretch", "restart"]
+
+LENGTH = ("train.epochs", "train.steps")
+FREE = ("train.max_time", "train.early_stopping", "train.checkpoint_every", "train.keep_checkpoints", "budgets")
+"""What may change, beside the length: no update depends on it."""
+
+_CHOICES = (
+    "`--schedule keep` takes the rates as planned, then that of the schedule's end; `--schedule stretch` those of "
+    "a training planned so long; `--schedule restart` begins the schedule anew here"
+)
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """A run to go on with: the plan by its changed spec, and where it stands."""
+
+    plan: Plan
+    start: Start
+    changes: tuple[ValueChange, ...]
+
+
+def resume(
+    run: Path,
+    record: RunRecord,
+    *,
+    spec: Path | None = None,
+    overrides: Sequence[str] = (),
+    root: Path | None = None,
+    checkpoint: str = "last",
+    schedule: ScheduleChoice | None = None,
+) -> Resumption:
+    """Return how to go on with a run; nothing on disk changes.
+
+    `spec` is a file that takes the place of the stored one; it may differ where overrides may. `checkpoint` is
+    last, previous, best or the name of a step directory.
+
+    Raises SpecError for a spec with errors, CannotRunError for changes that would make another training of it, for
+    other data, and for a checkpoint that is missing or damaged.
+    """
+    graph, preprocessing = open_run(run)
+    stored = graph.spec
+    path = _chosen(run, checkpoint)
+    start = Start(load_training(path), path)
+    asked = load_spec(run / SPEC, overrides) if spec is None else load_spec(spec, overrides, root)
+    changes = spec_changes(stored, asked)
+    _refuse(run, changes)
+    plan = _planned(asked, stored, preprocessing)
+    if any(change.path in LENGTH for change in changes):
+        plan = _of_other_length(plan, make_plan(graph, preprocessing), start.saved.step, schedule)
+    if plan.steps < start.saved.step:
+        raise CannotRunError(
+            f"{run}: {start.saved.step} updates are made already, `train` asks for {plan.steps}",
+            help="ask for more, or go on from an earlier checkpoint with --from",
+        )
+    facts = data_facts(plan.dataset)
+    if facts != record.data:
+        named = ", ".join(f"`{key}`" for key in facts if facts[key] != record.data.get(key))
+        raise CannotRunError(
+            f"{run}: the data `{plan.dataset.name}` are not those that it was trained on; {named} differ",
+            help="train anew, without --resume",
+        )
+    return Resumption(plan, start, changes)
+
+
+def spec_changes(before: NetworkSpec, after: NetworkSpec) -> tuple[ValueChange, ...]:
+    """Return what differs between two resolved specs, layers by their names.
+
+    That `after` has no `schedule_span` is no difference: a spec file does not know what became of a run.
+    """
+    changes = value_changes(_by_name(spec_document(before)), _by_name(spec_document(after)))
+    return tuple(c for c in changes if not (c.path == "train.schedule_span" and c.after is None))
+
+
+def _by_name(document: dict[str, Any]) -> dict[str, Any]:
+    layers = {entry["name"]: {k: v for k, v in entry.items() if k != "name"} for entry in document["layers"]}
+    return {**document, "layers": layers, "order of layers": list(layers)}
+
+
+def _chosen(run: Path, checkpoint: str) -> Path:
+    folder = run / CHECKPOINTS
+    if checkpoint != "previous":
+        return folder / checkpoint_path(run, checkpoint).resolve().name
+    last = (folder / "last").resolve().name.removeprefix("step-")
+    earlier = [step for step in saved_steps(folder) if not last.isdecimal() or step < int(last)]
+    if not earlier:
+        raise CannotRunError(
+            f"{run}: no checkpoint before the last one",
+            help="`train.keep_checkpoints` says how many of them stay",
+        )
+    return step_directory(folder, earlier[-1])
+
+
+def _refuse(run: Path, changes: Sequence[ValueChange]) -> None:
+    """Raise CannotRunError where the changed spec describes another training."""
+    allowed = (*LENGTH, *FREE)
+    other = [c for c in changes if not any(c.path == name or c.path.startswith(f"{name}.") for name in allowed)]
+    if not other:
+        return
+    named = "; ".join(f"`{c.path}` {_short(c.before)} → {_short(c.after)}" for c in other[:_SHOWN])
+    more = f"; and {len(other) - _SHOWN} more" if len(other) > _SHOWN else ""
+    raise CannotRunError(
+        f"{run}: the spec is not the one that it was trained by: {named}{more}",
+        help="what differs makes another training: leave out --resume to start one",
+    )
+
+
+def _short(value: object) -> str:
+    return "nothing" if value is None else cut(str(value), 40)
+
+
+def _planned(asked: NetworkSpec, stored: NetworkSpec, preprocessing: Preprocessing) -> Plan:
+    assert asked.train is not None
+    assert stored.train is not None
+    return _with_train(asked, preprocessing, {"schedule_span": stored.train.schedule_span})
+
+
+def _with_train(spec: NetworkSpec, preprocessing: Preprocessing, update: dict[str, Any]) -> Plan:
+    assert spec.train is not None
+    changed: TrainingSpec = spec.train.model_copy(update=update)
+    return make_plan(build_complete(replace(spec, train=changed)), preprocessing)
+
+
+def _of_other_length(plan: Plan, before: Plan, step: int, choice: ScheduleChoice | None) -> Plan:
+    """Return the plan with the span that its schedule is to have."""
+    schedule = plan.spec.schedule
+    if schedule is None or not isinstance(schedule.chosen, FOLLOWS_LENGTH):
+        return plan
+    span = before.spec.schedule_span or ScheduleSpan(steps=before.steps)
+    stretched = ScheduleSpan(start=span.start, steps=max(plan.steps - span.start, 1))
+    if choice is None and stretched != span:
+        made = min(step, plan.steps - 1)
+        was, would_be = (
+            float(make_factor(schedule, replace(plan.pace, steps=each.steps, start=each.start))(made))
+            for each in (span, stretched)
+        )
+        raise CannotRunError(
+            f"{plan.steps} updates instead of {before.steps} change the `{schedule.kind}` schedule: after {made} "
+            f"the learning rate is {was:.4g} of the full one as planned, {would_be:.4g} in a training so long",
+            help=_CHOICES,
+        )
+    spans = {"keep": span, "stretch": stretched, "restart": ScheduleSpan(start=step, steps=plan.steps - step or 1)}
+    chosen = spans[choice or "keep"]
+    return _with_train(plan.graph.spec, plan.preprocessing, {"schedule_span": chosen})
