@@ -68,10 +68,16 @@ def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setu
         compute_bytes=compute_bytes,
         params_bytes=params_bytes,
         # Of a sum of gradients the norm is taken when the batches are gone.
-        gradients_wait=update.clip is not None and update.clip.norm is not None and not update.accumulates,
+        gradients_wait=_gradients_wait(update),
         remat=update.remat,
         scatters_labels=update.loss == "cross_entropy",
     )
+
+
+def _gradients_wait(update: UpdateSpec) -> bool:
+    """Tell whether no parameter changes before all gradients are known: for their norm, or as one may be NaN."""
+    is_clipped = update.clip is not None and update.clip.norm is not None
+    return (is_clipped or update.on_nonfinite == "skip") and not update.accumulates
 
 
 def _scratch_bytes(graph: Graph, update: UpdateSpec) -> Mapping[str, int]:

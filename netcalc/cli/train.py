@@ -18,7 +18,7 @@ from netcalc.diagnostics import CannotRunError, SpecError
 if TYPE_CHECKING:
     import jax
 
-    from netcalc.train.loop import Outcome, Start
+    from netcalc.train.loop import DivergedError, Outcome, Start
     from netcalc.train.plan import Plan
     from netcalc.train.run_record import RunRecord, Session
 
@@ -148,6 +148,7 @@ def _train(
     """Train, print how it went, and leave in the run what became of it; exits with 128 + n after a signal n."""
     from netcalc.cli.progress import TrainingProgress
     from netcalc.train.device import describe
+    from netcalc.train.loop import DivergedError
     from netcalc.train.loop import train as run_training
     from netcalc.train.resources import (
         measured_resources,
@@ -174,6 +175,10 @@ def _train(
             resources = measured_resources(plan, chosen, clock, before_bytes)
             write_resources(run, resources)
             write_run_record(run, _ended(record, outcome))
+    except DivergedError as error:
+        _note_failure(run, record, str(error))
+        _print_diverged(run, error)
+        sys.exit(1)
     except (CannotRunError, SpecError) as error:
         _note_failure(run, record, str(error))
         raise
@@ -195,6 +200,22 @@ def _train(
         log.print(f"ended after {outcome.step} of {plan.steps} updates: `train.max_time` is over", soft_wrap=True)
         log.print(f"to go on: netcalc train --resume {run} --set train.max_time=...", soft_wrap=True)
     log.print(f"next: netcalc evaluate {run}", soft_wrap=True)
+
+
+def _print_diverged(run: Path, error: DivergedError) -> None:
+    """Print why a training is not finite, and where it can go on from."""
+    from netcalc.render.printable import printable
+    from netcalc.train.post_mortem import BATCH, REPORT
+
+    log = console(stderr=True)
+    log.print("error: the loss is not a finite number any more", style="bold red", soft_wrap=True)
+    if error.found is None:
+        log.print("a replay from the last checkpoint stays finite: this machine computed otherwise than before")
+    else:
+        for line in error.found.lines():
+            log.print(printable(line), soft_wrap=True)
+        log.print(f"  = written to {run / REPORT}, the batch to {run / BATCH}", soft_wrap=True)
+    log.print(f"the last checkpoint, after {error.saved_step} updates, is finite: {run}", soft_wrap=True)
 
 
 def _figures(plan: Plan, outcome: Outcome) -> list[str]:

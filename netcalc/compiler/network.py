@@ -52,8 +52,9 @@ class Network:
         *,
         train: bool = False,
         key: jax.Array | None = None,
+        seen: dict[str, jax.Array] | None = None,
     ) -> tuple[Any, State]:
-        """Return the outputs and the new state.
+        """Return the outputs and the new state; what each node gives is put into `seen`, where it is given.
 
         `inputs` is one array of shape (batch, ...), channels last, or a mapping by name where the network has
         several inputs. The outputs are one array, or a mapping where there are several; those that serve training
@@ -80,6 +81,8 @@ class Network:
             with jax.named_scope(name):
                 value, kept = lower(node, own, before, *sources, ctx=ctx)
             values[name] = checkpoint_name(value, SURVIVES_REMAT) if train and survives_remat(node) else value
+            if seen is not None:
+                seen[name] = value
             if kept:
                 new_state[node.name] = kept
         outputs = self.outputs if train else self.inference_outputs

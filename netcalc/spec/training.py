@@ -160,6 +160,11 @@ class UpdateSpec(Fields):
         description="what the backward pass computes anew instead of keeping: none; "
         "conv_outputs: all but the outputs of convolutions, dense and recurrent layers and pools",
     )
+    on_nonfinite: Literal["abort", "skip"] = Field(
+        default="abort",
+        description="where a loss is NaN or infinite: abort: end and explain; skip: leave out updates whose loss "
+        "or gradients are, for which all gradients wait",
+    )
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(
         default=0, description="start of every random choice: initial values, data order, dropout"
     )

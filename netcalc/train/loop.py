@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import jax
 
@@ -26,10 +27,11 @@ from netcalc.train.evaluate import Evaluator
 from netcalc.train.metrics import Metrics, Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import Plan
+from netcalc.train.post_mortem import PostMortem, explain
 from netcalc.train.records import EpochRecord, append_record, rewind_records
 from netcalc.train.restore import restored
 from netcalc.train.run import CHECKPOINTS
-from netcalc.train.step import evaluated_params, initial_train_state, make_update
+from netcalc.train.step import all_finite, evaluated_params, initial_train_state, make_update
 from netcalc.train.watch import Watch
 
 Ending = Literal["complete", "early_stopping", "max_time", "interrupted"]
@@ -60,6 +62,27 @@ class Outcome:
     ending: Ending
     signal: int | None = None
     seconds: float = 0.0
+
+
+_LOOK_EVERY = 16
+"""Updates from one look at the loss to the next."""
+
+
+class _NotFiniteError(Exception):
+    """A loss or a parameter is not finite."""
+
+
+class DivergedError(Exception):
+    """A training that is not finite any more: what the post-mortem found, and the last good checkpoint's step."""
+
+    def __init__(self, found: PostMortem | None, saved_step: int) -> None:
+        super().__init__("the training is not finite")
+        self.found, self.saved_step = found, saved_step
+
+
+def _is_ready(array: Any) -> bool:
+    """Tell whether the device has computed an array."""
+    return bool(array.is_ready())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +126,8 @@ class _Training:
         self.optimizer = make_updater(plan.spec, plan.recipe.facts, plan.pace)
         self.update = make_update(plan.recipe, self.optimizer)
         self.evaluator = Evaluator(plan)
+        self.aborts = plan.spec.on_nonfinite == "abort"
+        self.looked_at: jax.Array | None = None
         self.watch = Watch(plan.spec.best, plan.spec.early_stopping)
         self.last: EpochRecord | None = None
         self.validates = parse_interval(plan.spec.validate_every)
@@ -120,7 +145,19 @@ class _Training:
         self.epoch_began = self.began - self.progress.epoch_seconds
 
     def run(self) -> Outcome:
-        """Run epochs until there is a reason not to."""
+        """Run epochs until there is a reason not to.
+
+        Raises DivergedError where a loss is not finite and the spec does not say to skip it; no checkpoint is saved
+        after that.
+        """
+        try:
+            return self._run()
+        except _NotFiniteError:
+            path = step_directory(self.checkpoints, self.saved_step)
+            found = explain(self.plan, self.optimizer, self.update, path, self.directory)
+            raise DivergedError(found, self.saved_step) from None
+
+    def _run(self) -> Outcome:
         if self.last is None:
             self._record(validate=True)
             self._save()
@@ -169,6 +206,7 @@ class _Training:
                 return signal
             self.current, self.sums = self.update(self.current, self.sums, images, labels)
             self.step += 1
+            self._look_at_loss()
             self.progress = replace(
                 self.progress,
                 epoch_updates=self.progress.epoch_updates + 1,
@@ -214,8 +252,28 @@ class _Training:
             return time.perf_counter() - self.saved_at >= interval.every
         return self.step % interval.every == 0
 
+    def _look_at_loss(self) -> None:
+        """Raise _NotFiniteError if the loss is known not to be finite; never wait for the device.
+
+        A sum of losses stays NaN or infinite once one of them is, so it is enough to look at one now and then.
+        """
+        if not self.aborts or self.step % _LOOK_EVERY:
+            return
+        if self.looked_at is not None and _is_ready(self.looked_at):
+            if not math.isfinite(float(self.looked_at)):
+                raise _NotFiniteError
+            self.looked_at = None
+        if self.looked_at is None:
+            self.looked_at = self.sums.loss + 0  # a copy: the next update donates the sum
+
+    def _is_finite(self) -> bool:
+        finite = all_finite((self.current.params, self.sums.loss))
+        return bool(finite)
+
     def _record(self, *, validate: bool) -> None:
         """Append a record of the epoch so far, which a checkpoint after it includes."""
+        if self.aborts and not self._is_finite():
+            raise _NotFiniteError
         self._append(validate=validate)
         self.progress = replace(self.progress, records=self.progress.records + 1)
 
@@ -255,6 +313,8 @@ class _Training:
         if self.step == self.saved_step:
             return
         jax.block_until_ready(self.current)  # so that what was handed to the device is in the time
+        if self.aborts and not self._is_finite():
+            raise _NotFiniteError
         progress = replace(self.progress, seconds=self._seconds())
         if progress.epoch_updates:
             progress = replace(progress, epoch_seconds=time.perf_counter() - self.epoch_began)

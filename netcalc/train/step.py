@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from netcalc.train.losses import LOSSES
 from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import Optimizer
 from netcalc.train.penalty import make_penalty_gradient
-from netcalc.train.recipe import Recipe
+from netcalc.train.recipe import Recipe, Samples
 
 _AUGMENT = 2**31 - 1
 """What is folded into the key of a step for its augmentation, apart from all that nodes draw from it."""
@@ -71,8 +71,12 @@ def make_train_step(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
         params, optimizer_state = _changed(
             optimizer, penalized(gradients, trained), current, trained, jnp.mean(found.losses)
         )
-        sums = sums.plus(found.losses, found.outputs, labels, jnp.ones_like(found.losses))
-        return TrainState(params, found.state, optimizer_state, current.step + 1), sums
+        after = TrainState(params, found.state, optimizer_state, current.step + 1)
+        more = sums.plus(found.losses, found.outputs, labels, jnp.ones_like(found.losses))
+        if recipe.spec.on_nonfinite != "skip":
+            return after, more
+        finite = all_finite((gradients, found.losses))
+        return _either(finite, after, current._replace(step=current.step + 1)), _either(finite, more, sums)
 
     return jax.jit(step, donate_argnums=(0, 1))
 
@@ -137,24 +141,45 @@ def make_update(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
     gather, penalized = make_gathering_step(recipe), _make_penalized(recipe)
     nothing = jax.jit(lambda params: nothing_gathered(recipe, params))
 
-    def change(current: TrainState, gathered: Gathered) -> TrainState:
+    def change(current: TrainState, gathered: Gathered, state: State) -> TrainState:
+        """Return the state after an update; `state` is what batch-norm statistics were before its batches."""
         trained = _trained(recipe, current.params)
         mean = jax.tree.map(lambda total: total / gathered.samples, gathered.gradients)
         params, optimizer_state = _changed(
             optimizer, penalized(mean, trained), current, trained, gathered.loss / gathered.samples
         )
-        return TrainState(params, current.state, optimizer_state, current.step + 1)
+        after = TrainState(params, current.state, optimizer_state, current.step + 1)
+        if recipe.spec.on_nonfinite != "skip":
+            return after
+        before = current._replace(state=state, step=current.step + 1)
+        return _either(all_finite((gathered.gradients, gathered.loss)), after, before)
 
     changed = jax.jit(change, donate_argnums=(0,))
 
     def update(current: TrainState, sums: Sums, images: ArrayLike, labels: ArrayLike) -> tuple[TrainState, Sums]:
         # The state is donated from batch to batch, so it is at one place only.
+        before = jax.tree.map(jnp.copy, current.state) if recipe.spec.on_nonfinite == "skip" else {}
         gathered, current = nothing(current.params)._replace(state=current.state), current._replace(state={})
         for some_images, some_labels in split_batch((images, labels), recipe.spec.batch_size):
             gathered, sums = gather(current, gathered, sums, some_images, some_labels)
-        return changed(current._replace(state=gathered.state), gathered._replace(state={})), sums
+        return changed(current._replace(state=gathered.state), gathered._replace(state={}), before), sums
 
     return update
+
+
+def seen_batches(
+    recipe: Recipe, current: TrainState, images: ArrayLike, labels: ArrayLike
+) -> Iterator[tuple[jax.Array, Samples]]:
+    """Yield each batch of an update as it sees it, with its key."""
+    key = jax.random.fold_in(_keys(recipe)[1], current.step)
+    parts = [(images, labels)]
+    keys = [key]
+    if recipe.spec.accumulates:
+        parts = list(split_batch((images, labels), recipe.spec.batch_size))
+        keys = [jax.random.fold_in(key, number) for number in range(len(parts))]
+    for own, (some_images, some_labels) in zip(keys, parts, strict=True):
+        drawn = jax.random.fold_in(own, _AUGMENT)
+        yield own, recipe.samples(drawn, jnp.asarray(some_images), jnp.asarray(some_labels))
 
 
 def make_evaluation_step(recipe: Recipe) -> EvaluationStep:
@@ -232,6 +257,21 @@ def _changed(
     """Return the parameters and the optimizer's state after an update."""
     updates, optimizer_state = optimizer.transform.update(gradients, current.optimizer, trained, loss=loss)
     return current.params | optax.apply_updates(trained, updates), optimizer_state
+
+
+@jax.jit
+def all_finite(tree: Any) -> jax.Array:
+    """Return whether every value of a tree of arrays is finite."""
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
+
+
+T = TypeVar("T")
+
+
+def _either(condition: jax.Array, yes: T, no: T) -> T:
+    """Return one of two trees of arrays."""
+    chosen: T = jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+    return chosen
 
 
 def _training_apply(recipe: Recipe) -> Callable[[Params, State, Any, jax.Array], tuple[Any, State]]:
