@@ -81,8 +81,10 @@ KEYS = {
     "layers[].memory": {"weights_bytes", "alive_bytes"},
     "layers[].seconds": {"training", "inference", "binds", "intensity"},
     "diagnostics[]": {
-        "code", "severity", "message", "help", "file", "line", "column", "end_line", "end_column",
+        "code", "severity", "message", "help", "file", "line", "column", "end_line", "end_column", "node", "context",
+        "related",
     },
+    "diagnostics[].related[]": {"file", "line", "column", "message"},
 }  # fmt: skip
 """The contract: every object of the report, by its place, with exactly its keys."""
 
@@ -152,7 +154,8 @@ def refused() -> Any:
 
 def test_the_contract_is_walked_whole() -> None:
     reports = (demanding(), refused(), as_data(MISFIT))
-    assert set(KEYS) == {place for report in reports for place in keys_of(report)}
+    elsewhere = {"diagnostics[].related[]"}  # only findings of `check` name other places
+    assert set(KEYS) == {place for report in reports for place in keys_of(report)} | elsewhere
     for report in reports:
         for place, sets in keys_of(report).items():
             assert sets == {frozenset(KEYS[place])}, place
@@ -268,6 +271,7 @@ def test_an_error_of_shape_leaves_what_follows_unknown() -> None:
         "code": "NC102", "severity": "error", "message": "`groups` (5) does not divide the 8 input channels",
         "help": "use 1 or 2", "file": "spec.yaml",
         "line": 5, "column": column, "end_line": 5, "end_column": column + 1,
+        "node": "wrong", "context": ["input: 6×6×8"], "related": [],
     }  # fmt: skip
 
 

@@ -138,7 +138,7 @@ def test_each_side_has_its_own_batch_and_optimizer_unless_asked() -> None:
     assert asked.totals.training_bytes.delta == 0
 
 
-ADAM = {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+ADAM = {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "dialect": "paper"}
 
 
 def test_memory_of_a_device_without_a_rule_is_not_known() -> None:
@@ -266,7 +266,7 @@ def test_settings_beside_nodes() -> None:
         "name": ("net", "other"),
         "inputs.input": ({"shape": [16, 16, 3], "dtype": "float32"}, None),
         "inputs.image": (None, {"shape": [16, 16, 3], "dtype": "uint8"}),
-        "budgets.params": ({"max": 10}, None),
+        "budgets.params": ({"level": "error", "max": 10}, None),
     }
     assert result.nodes == ()
 
