@@ -96,6 +96,9 @@ CODES: dict[str, str] = {
     "NC404": "a budget is looser than it was",
     "NC405": "a suppression is new",
     "NC406": "a spec with budgets is gone",
+    "NC407": "a spec that the revision cannot speak for",
+    "NC408": "what the revision holds for a spec cannot be read",
+    "NC409": "a glob of a budget matches fewer nodes than it did",
     "NC410": "a suppression keeps nothing quiet",
     "NC411": "a suppression names no code that can be suppressed",
 }

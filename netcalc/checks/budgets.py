@@ -138,7 +138,8 @@ def _missed(
     if value == kind.shown(bound.value):
         value = f"{value} ({kind.exact(amount.total)})"
     shown = kind.shown(gap)
-    message = f"`{limit.name}` is {value}, {side} the budget of {bound.shown} by {shown}{share}"
+    whose = f"`{limit.name}` of {graph.spec.file}" if limit.origin else f"`{limit.name}`"
+    message = f"{whose} is {value}, {side} the budget of {bound.shown} by {shown}{share}"
     related = _grown(graph, kind, amount, before) if before is not None else _largest(graph, kind, amount)
     context = (*_origin(limit), *(_line(place, limit, graph) for place in related))
     help = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from netcalc.checks.budgets import Baseline, BaselineOf, weigh
+from netcalc.checks.budgets import Baseline, BaselineOf, Weighed, weigh
 from netcalc.checks.figures import Figures
 from netcalc.checks.limits import Limit, spec_limits
 from netcalc.checks.outcome import BudgetUse
@@ -40,7 +40,12 @@ def find(
     found = [*graph.diagnostics, *ruled(Subject(graph, object_size))]
     if not graph.complete:
         return Found(tuple(found), ())
-    figures = Figures(graph)
-    weighed = [weigh(figures, limit, baseline_of) for limit in limits if limit.budget.level != "off"]
+    weighed = weigh_all(graph, limits, baseline_of)
     found += (d for one in weighed for d in one.diagnostics)
     return Found(tuple(found), tuple(one.use for one in weighed))
+
+
+def weigh_all(graph: Graph, limits: Iterable[Limit], baseline_of: BaselineOf) -> tuple[Weighed, ...]:
+    """Return how a complete graph stands to each limit that is not off."""
+    figures = Figures(graph)
+    return tuple(weigh(figures, limit, baseline_of) for limit in limits if limit.budget.level != "off")

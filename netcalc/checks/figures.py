@@ -124,13 +124,9 @@ def _time(graph: Graph, budget: TimeBudget) -> Amount:
 
 
 def _file_size(graph: Graph, budget: Budget) -> Amount:
-    train = graph.spec.train
-    precision = "float32" if train is None else train.precision
-    width = 2 if precision == "bfloat16" else 4
     counts = {node.name: count_params(node, node.known) for node in graph.nodes.values()}
     return Amount(
-        model_file_bytes(graph, precision),
-        {name: width * count.total + 4 * count.state for name, count in counts.items()},
+        model_file_bytes(graph), {name: 4 * (count.total + count.state) for name, count in counts.items()}
     )
 
 

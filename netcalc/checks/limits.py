@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netcalc.diagnostics import Span
-from netcalc.spec.budgets import Budget, Budgets, ReachBudget, measured
+from netcalc.spec.budgets import Budget, Budgets, MemoryBudget, ReachBudget, TimeBudget, measured
 from netcalc.spec.network import NetworkSpec
 from netcalc.spec.project import Project
+from netcalc.spec.training import UpdateSpec
 from netcalc.units import parse_percent
 
 _STRICTNESS = {"off": 0, "warn": 1, "error": 2}
@@ -86,12 +87,16 @@ def loosened(old: Iterable[Limit], new: Iterable[Limit]) -> Iterator[tuple[Limit
             yield limit, next(iter(same or alike), None)
 
 
-def in_force(old: Iterable[Limit], new: Iterable[Limit]) -> tuple[Limit, ...]:
-    """Return the limits that hold a change: the new ones, and the old ones that no new one is as strict as."""
-    new = tuple(new)
-    kept = tuple(limit for limit, _ in loosened(old, new))
-    replaced = {limit.measured for limit in kept}
-    return (*kept, *(limit for limit in new if limit.measured not in replaced))
+def as_trained(limit: Limit, update: UpdateSpec | None) -> Limit:
+    """Return a limit on memory or time that takes from a training what it does not say itself."""
+    budget = limit.budget
+    if update is None or not isinstance(budget, MemoryBudget | TimeBudget):
+        return limit
+    own: dict[str, object] = {"batch": update.batch_size, "precision": update.precision}
+    if isinstance(budget, MemoryBudget):
+        own |= {"optimizer": update.optimizer.kind, "remat": update.remat}
+    missing = {name: value for name, value in own.items() if getattr(budget, name) is None}
+    return replace(limit, budget=budget.model_copy(update=missing))
 
 
 def _path(baseline: str | None, file: str) -> str | None:

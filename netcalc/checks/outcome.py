@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netcalc.diagnostics import Diagnostic, Severity, Span
@@ -40,6 +40,7 @@ class BudgetUse:
 class Checked:
     """What was found in one spec. `totals` are figures that hold whatever the budgets: params, macs; empty where
     the network could not be built. `unread` says why a file could not be read at all, with a way out behind it.
+    `strict` tells that its project lets warnings fail.
     """
 
     file: str
@@ -50,6 +51,7 @@ class Checked:
     totals: Mapping[str, int] = field(default_factory=dict)
     unread: str = ""
     help: str = ""
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,15 @@ class Outcome:
         """The files that could not be read."""
         return tuple(file for file in self.files if file.unread)
 
-    def fails(self, severities: Iterable[Severity]) -> bool:
-        """Tell whether anything of these severities was found."""
-        failing = frozenset(severities)
-        return any(d.severity in failing for file in self.files for d in file.diagnostics)
+    @property
+    def strict(self) -> bool:
+        """Whether the project of any file lets warnings fail."""
+        return any(file.strict for file in self.files)
+
+    def fails(self, *, strict: bool = False) -> bool:
+        """Tell whether there is an error, or, where that is asked or the project says so, a warning."""
+        return any(
+            d.severity == "error" or (d.severity == "warning" and (strict or file.strict))
+            for file in self.files
+            for d in file.diagnostics
+        )

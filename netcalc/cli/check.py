@@ -77,11 +77,9 @@ def check(
     chosen = format or (CheckFormat.github if os.environ.get("GITHUB_ACTIONS") == "true" else CheckFormat.full)
 
     def run() -> int:
-        outcome, is_strict = _checked(specs, select or [], ignore or [], against, set or [], root)
-        _write(outcome, chosen, output, is_strict or strict)
-        if outcome.unread:
-            return 2
-        return int(outcome.fails(("error", "warning") if is_strict or strict else ("error",)))
+        outcome = _checked(specs, select or [], ignore or [], against, set or [], root)
+        _write(outcome, chosen, output, strict or outcome.strict)
+        return 2 if outcome.unread else int(outcome.fails(strict=strict))
 
     if watch:
         from netcalc.cli.watch import watch as watch_files
@@ -98,54 +96,56 @@ def _checked(
     against: str | None,
     overrides: list[str],
     root: Path | None,
-) -> tuple[Outcome, bool]:
-    """Return what is found, and whether the project lets warnings fail."""
-    from netcalc.checks.files import Request, gone, project_of
+) -> Outcome:
+    """Return what is found in all specs that paths stand for, and, against a revision, which are gone."""
+    from netcalc.checks.before import gone
+    from netcalc.checks.files import Request
     from netcalc.checks.many import check_files
     from netcalc.checks.outcome import Checked, Outcome
-    from netcalc.checks.selection import known_codes
+    from netcalc.checks.selection import Selection, known_codes
     from netcalc.spec.discover import find_specs
 
     found = find_specs(paths)
+    chosen, ignored = known_codes(_words(select)), known_codes(_words(ignore))
     with _revision(against, found.files[0]) as revision:
-        request = Request(
-            tuple(overrides), root, known_codes(_words(select)), known_codes(_words(ignore)), revision
-        )
-        files = check_files(found.files, request)
+        files = check_files(found.files, Request(tuple(overrides), root, chosen, ignored, revision))
         if revision is not None:
-            missing = tuple(gone(_were_there(paths, found, revision), revision))
-            if missing:
-                files = (*files, Checked(revision.rev, diagnostics=missing))
-        judged = found.files[0] if revision is None else revision.path_of(found.files[0])
-        project = None if judged is None else project_of(judged, root if revision is None else None)[0]
-    return Outcome(files, tuple(map(os.fspath, found.skipped))), project is not None and project.settings.strict
+            selection = Selection(chosen, ignored)
+            strict = any(file.strict for file in files)
+            files += tuple(
+                Checked(file, diagnostics=selection.applied([finding]), strict=strict)
+                for file, finding in gone(_were_there(paths, found, revision), revision, root)
+            )
+    return Outcome(files, tuple(map(os.fspath, found.skipped)))
 
 
 @contextmanager
 def _revision(rev: str | None, near: Path) -> Iterator[Revision | None]:
+    """Yield the revision of the repository around the working folder: no spec brings its own to be judged by."""
     if rev is None:
         yield None
         return
-    from netcalc.spec.revision import at_revision
+    from netcalc.spec.revision import at_revision, is_in_repository
 
-    with at_revision(rev, near) as revision:
+    here = Path(os.curdir)
+    with at_revision(rev, here if is_in_repository(here) else near) as revision:
         yield revision
 
 
 def _were_there(paths: list[Path], found: Specs, revision: Revision) -> Iterator[Path]:
-    """Yield the specs of the folders that the revision has and the working tree does not."""
+    """Yield the specs that paths stood for in the revision and do not stand for now."""
     from netcalc.spec.discover import find_specs
 
-    here = {os.path.realpath(path) for path in found.files}
-    for folder in filter(Path.is_dir, paths):
-        mirrored = revision.mirrored(folder)
-        if mirrored is None or not mirrored.is_dir():
+    here = {revision.mirrored(path) for path in found.files}
+    for path in paths:
+        mirrored = revision.mirrored(path)
+        if mirrored is None:
             continue
         try:
             then = find_specs([mirrored]).files
         except CannotRunError:  # it had none
             continue
-        yield from (path for path in then if revision.working(path) not in here)
+        yield from (spec for spec in then if spec not in here and spec.is_file())
 
 
 def _words(values: list[str]) -> list[str]:

@@ -95,7 +95,7 @@ def find_project(spec: Path, root: Path | None = None) -> Path | None:
     """Return the project file of a spec: netcalc.toml, else pyproject.toml, of its root; None without one."""
     folder = find_root(spec) if root is None else root
     for name in (OWN, SHARED):
-        if (folder / name).is_file():
+        if (folder / name).is_file() or (folder / name).is_symlink():
             return folder / name
     return None
 

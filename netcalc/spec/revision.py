@@ -47,10 +47,28 @@ class Revision:
         return mirrored if mirrored is not None and mirrored.is_file() else None
 
     def mirrored(self, path: str | os.PathLike[str]) -> Path | None:
-        """Return where a file of the working tree lies, or would lie, in the mirror; None for one outside."""
-        parent, name = os.path.split(os.path.abspath(path))
+        """Return where a file of the working tree lies, or would lie, in the mirror; None for one outside.
+
+        Links on the way are not followed: what a path names in the revision is asked, not what it leads to now.
+        """
+        inside = self._inside(path)
+        return None if inside is None else self.folder / inside
+
+    def speaks_for(self, path: str | os.PathLike[str]) -> bool:
+        """Tell whether a file lies in the working tree of this repository, and not in another one inside of it."""
+        inside = self._inside(path)
+        if inside is None:
+            return False
+        between = [self.top.joinpath(*inside.parts[:count]) for count in range(1, len(inside.parts))]
+        return not any(os.path.lexists(folder / ".git") for folder in between)
+
+    def _inside(self, path: str | os.PathLike[str]) -> Path | None:
+        named = Path(os.path.normpath(os.path.join(os.path.realpath(os.curdir), path)))
+        if named.is_relative_to(self.top):
+            return named.relative_to(self.top)
+        parent, name = os.path.split(named)  # a path from the root may come through a link above the repository
         working = Path(os.path.realpath(parent), name)
-        return self.folder / working.relative_to(self.top) if working.is_relative_to(self.top) else None
+        return working.relative_to(self.top) if working.is_relative_to(self.top) else None
 
     def working(self, path: str | os.PathLike[str]) -> str:
         """Return where a file of the mirror lies, or would lie, in the working tree; another path as it is."""
@@ -62,6 +80,11 @@ class Revision:
     def displayed(self, text: str) -> str:
         """Return a text in which each path of the mirror is written as git names it, `REV:path/in/repo`."""
         return text.replace(f"{self.folder}{os.sep}", f"{self.rev}:")
+
+
+def is_in_repository(folder: Path) -> bool:
+    """Tell whether a folder lies in the working tree of a git repository; raises CannotRunError without git."""
+    return _git(_nearest_folder(folder), "rev-parse", "--show-toplevel").returncode == 0
 
 
 @contextmanager
@@ -249,6 +272,9 @@ def _command(folder: Path, *arguments: str) -> list[str]:
         "core.fsmonitor=false",
         "-c",
         f"core.hooksPath={os.devnull}",
+        # A change could bring files that look like a repository of its own, to be judged by that one.
+        "-c",
+        "safe.bareRepository=explicit",
     )
     return ["git", *safe, "-C", os.fspath(folder), *arguments]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -61,8 +62,8 @@ def test_a_lifted_budget_stays_in_force_and_is_told(here: Cli, repository: Path)
     write(repository, net=NET.replace("dense: 10", "dense: 20") + "budgets: {params: 10k}\n")
     assert [line for line in against(here, repository) if "NC301" not in line] == [
         "net.yaml:6:19: warning[NC404]: the budget of `params` is looser; the one of HEAD stays in force (who "
-        "agreed to it can merge the change; the check will hold the new budget from then on)",
-        f"net.yaml:6:10: error[NC401]: `params` is {PARAMS + 90:,}, over the budget of {PARAMS:,} by 90, "
+        "agreed to it can merge the change; the check will hold the new one from then on)",
+        f"net.yaml:6:19: error[NC401]: `params` of net.yaml is {PARAMS + 90:,}, over the budget of {PARAMS:,} by 90, "
         f"{90 / PARAMS:.1%} (make the largest layers smaller, or raise the budget)",
     ]
 
@@ -180,10 +181,140 @@ def test_a_baseline_is_the_revisions_too(here: Cli, repository: Path) -> None:
     assert "error[NC401]" in lines[0]
 
 
-def test_a_revision_with_errors_has_no_budgets_to_keep(here: Cli, repository: Path) -> None:
-    commit(repository, net="layers: [")
-    write(repository, net=NET + "budgets: {params: 10}\n")
-    assert [line.split(": ")[1] for line in against(here, repository)] == ["warning[NC301]", "error[NC401]"]
+@pytest.mark.parametrize("broken", ["layers: [", "extends: missing.yaml\n", NET.replace("[8, 8, 1]", "[8, 8]")])
+def test_what_the_revision_holds_and_cannot_be_read_is_an_error(here: Cli, repository: Path, broken: str) -> None:
+    commit(repository, net=broken)
+    write(repository, net=NET)
+    found = [line.split(": ")[1] for line in against(here, repository)]
+    if "[8, 8]" in broken:  # its shapes do not fit, its budgets can be read
+        assert found == ["warning[NC301]"]
+    else:
+        assert found == ["error[NC408]", "warning[NC301]"]
+
+
+def test_a_project_file_of_the_revision_that_cannot_be_read_is_an_error(here: Cli, repository: Path) -> None:
+    commit(repository, net=NET, netcalc="[[budgets]\n")
+    write(repository, netcalc="")
+    assert "error[NC408]" in against(here, repository)[0]
+
+
+def test_a_project_file_that_is_a_link_to_nowhere_is_an_error(here: Cli, repository: Path) -> None:
+    (repository / "netcalc.toml").symlink_to("limits.toml")
+    (repository / "limits.toml").write_text("[[budgets]]\nfiles = ['*']\nparams = 1\n")
+    commit(repository, net=NET)
+    (repository / "limits.toml").write_text("")
+    assert any("error[NC408]" in line for line in against(here, repository))
+
+
+def test_files_that_look_like_a_repository_do_not_judge(here: Cli, repository: Path) -> None:
+    """A bare repository among the committed files, with the objects of the one around it."""
+    commit(repository, nets__net=NET + "budgets: {params: 10}\n")
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    for name, text in (
+        ("HEAD", "ref: refs/heads/main\n"), ("refs/heads/.keep", ""), ("config", "[core]\nbare = false\nworktree = .\n"),
+        ("objects/info/alternates", f"{repository}/.git/objects\n"),
+    ):  # fmt: skip
+        (repository / "nets" / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / "nets" / name).write_text(text)
+    write(repository, nets__net=NET)
+    done = here("check", "nets/net.yaml", "--against", head, "-f", "concise", cwd=repository)
+    assert done.code == 1
+    assert "NC404" in done.stdout
+    assert "NC401" in done.stdout
+
+
+def test_a_spec_of_a_repository_inside_is_not_judged_by_the_one_around_it(here: Cli, repository: Path) -> None:
+    commit(repository, net=NET)
+    inner = repository / "aaa"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    (inner / "net.yaml").write_text(NET)
+    done = here("check", ".", "--against", "HEAD", "-f", "concise", cwd=repository)
+    assert done.code == 1
+    assert "aaa/net.yaml:1:1: error[NC407]" in done.stdout
+
+
+@pytest.mark.parametrize("path", ["nets/a*.yaml", "nets", "nets/**/*.yaml"])
+def test_a_rename_under_a_glob_is_told(here: Cli, repository: Path, path: str) -> None:
+    commit(repository, nets__a=NET + "budgets: {params: 10}\n", nets__ab=NET)
+    (repository / "nets" / "a.yaml").rename(repository / "nets" / "b.yaml")
+    write(repository, nets__b=NET)
+    (told,) = [line for line in against(here, repository, path=path) if "NC406" in line]
+    assert "`nets/a.yaml` is gone, and with it a budget" in told
+
+
+def test_a_folder_in_place_of_a_spec_is_told(here: Cli, repository: Path) -> None:
+    commit(repository, net=NET + "budgets: {params: 10}\n")
+    (repository / "net.yaml").unlink()
+    (repository / "net.yaml").mkdir()
+    (repository / "net.yaml" / "s.yaml").write_text(NET)
+    assert any("NC406" in line for line in against(here, repository))
+
+
+def test_a_folder_that_became_a_link_keeps_its_budgets(here: Cli, repository: Path) -> None:
+    commit(repository, mobile__net=NET + "budgets: {params: 10}\n", server__net=NET)
+    shutil.rmtree(repository / "mobile")
+    (repository / "mobile").symlink_to("server")
+    lines = against(here, repository, path="mobile/net.yaml")
+    assert any("NC401" in line for line in lines)
+
+
+def test_a_link_to_a_spec_that_was_there_is_not_gone(here: Cli, repository: Path) -> None:
+    (repository / "tiny.yaml").symlink_to("net.yaml")
+    commit(repository, net=NET + "budgets: {params: 10k}\n")
+    assert not [line for line in against(here, repository, path=".") if "NC4" in line]
+
+
+def test_a_wider_root_is_the_revisions_too(here: Cli, repository: Path) -> None:
+    base = NET + "budgets: {params: 10}\n"
+    commit(repository, base=base, nets__net="extends: ../base.yaml\n", nets__netcalc="")
+    (repository / "nets" / "netcalc.toml").write_text("")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "x")
+    write(repository, base=NET)
+    lines = against(here, repository, "--root", ".", path="nets/net.yaml")
+    assert any("NC401" in line for line in lines)
+
+
+def test_a_glob_that_holds_fewer_nodes_is_told(here: Cli, repository: Path) -> None:
+    budgets = "budgets: {nodes: {'c*': {params: 10k}}}\n"
+    commit(repository, net=NET.replace("name: head", "name: c2") + budgets)
+    write(repository, net=NET.replace("name: head", "name: trunk").replace("dense: 10", "dense: 99") + budgets)
+    (told,) = [line for line in against(here, repository) if "NC4" in line]
+    assert "`c*` names 1 nodes, 2 in HEAD" in told
+
+
+def test_memory_is_of_the_revisions_training(here: Cli, repository: Path) -> None:
+    net = "input: [8, 8, 1]\nlayers: [flatten, {dense: 10}]\ntrain: {data: digits, batch_size: %d}\n"
+    commit(repository, net=net % 4096 + "budgets: {memory: 500kB}\n")
+    write(repository, net=net % 1 + "budgets: {memory: 500kB}\n")
+    (missed,) = [line for line in against(here, repository) if "NC4" in line]
+    assert "NC401" in missed
+
+
+def test_strict_is_the_revisions(here: Cli, repository: Path) -> None:
+    commit(repository, net=NET, netcalc="[check]\nstrict = true\nselect = ['NC4']\n")
+    write(repository, aaa=NET, net="# x\n" + NET + "# netcalc: ignore[NC301] new\n", netcalc="")
+    done = here("check", "aaa.yaml", "net.yaml", "--against", "HEAD", "-f", "concise", cwd=repository)
+    assert ("NC405" in done.stdout, done.code) == (True, 1)
+
+
+def test_a_suppression_of_one_budget_keeps_no_lifted_one_quiet(here: Cli, repository: Path) -> None:
+    budgets = "budgets:\n  params: 10  # netcalc: ignore[NC401] agreed\n"
+    commit(repository, net=NET + budgets + "  macs: 10\n")
+    assert [line.split("`")[1] for line in against(here, repository) if "NC401" in line] == ["macs"]
+    write(repository, net=NET + budgets)
+    assert [line.split("`")[1] for line in against(here, repository) if "NC401" in line] == ["macs"]
+
+
+def test_outside_of_the_repository(here: Cli, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    commit(repository, net=NET)
+    other = tmp_path_factory.mktemp("other") / "net.yaml"
+    other.write_text(NET)
+    lines = against(here, repository, path=str(other))
+    assert "error[NC407]" in lines[0]
 
 
 def test_no_such_revision(here: Cli, repository: Path) -> None:

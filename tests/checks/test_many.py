@@ -62,5 +62,6 @@ def test_a_shared_finding_is_one() -> None:
     one, two = Diagnostic("NC301", "a"), Diagnostic("NC302", "b")
     outcome = Outcome((Checked("a", diagnostics=(one, two)), Checked("b", diagnostics=(one,))))
     assert outcome.diagnostics == (one, two)
-    assert outcome.fails(("error",))
-    assert not outcome.fails(("info",))
+    assert outcome.fails()
+    warned = Outcome((Checked("a", diagnostics=(Diagnostic("NC301", "a", severity="warning"),)),))
+    assert (warned.fails(), warned.fails(strict=True)) == (False, True)
