@@ -12,7 +12,20 @@ from typing import Annotated
 import typer
 
 from netcalc import __version__
-from netcalc.cli import analyze, check, compare_tools, devices, diff, evaluate, fit, predict, resolve, schema, train
+from netcalc.cli import (
+    analyze,
+    check,
+    compare_tools,
+    devices,
+    diff,
+    evaluate,
+    fit,
+    predict,
+    resolve,
+    runs,
+    schema,
+    train,
+)
 from netcalc.cli.output import print_cannot_run, print_diagnostics
 from netcalc.diagnostics import CannotRunError, SpecError
 
@@ -25,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (analyze, check, compare_tools, diff, fit, devices, train, evaluate, predict, resolve, schema):
+for command in (analyze, check, compare_tools, diff, fit, devices, train, evaluate, predict, runs, resolve, schema):
     app.command(epilog=f"Example: {command.EXAMPLE}")(getattr(command, command.__name__.rpartition(".")[2]))
 
 

@@ -16,8 +16,7 @@ from netcalc.cli.signals import noted_signals
 from netcalc.diagnostics import CannotRunError, SpecError
 
 if TYPE_CHECKING:
-    import jax
-
+    from netcalc.train.device import JaxDevice
     from netcalc.train.loop import Outcome, Start
     from netcalc.train.plan import Plan
     from netcalc.train.run_record import RunRecord, Session
@@ -143,7 +142,7 @@ def _resume(
 
 
 def _train(
-    plan: Plan, run: Path, chosen: jax.Device, device: Device, record: RunRecord, start: Start | None = None
+    plan: Plan, run: Path, chosen: JaxDevice, device: Device, record: RunRecord, start: Start | None = None
 ) -> None:
     """Train, print how it went, and leave in the run what became of it; exits with 128 + n after a signal n."""
     from netcalc.cli.progress import TrainingProgress

@@ -10,7 +10,7 @@ import pytest
 
 from netcalc.diagnostics import CannotRunError
 from netcalc.train import checkpoint, durable
-from netcalc.train.checkpoint import Progress, load_checkpoint, load_training, point, prune, save_checkpoint
+from netcalc.train.checkpoint import Progress, load_checkpoint, point, prune, save_checkpoint
 from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
