@@ -131,8 +131,9 @@ def _resume(
             )
         for change in going_on.changes:
             log.print(f"changed {change.path}: {change.before} → {change.after}", soft_wrap=True)
+        step = going_on.start.saved.step if going_on.start is not None else 0
         session = Session(
-            started=_now(), from_step=going_on.start.saved.step, overrides=overrides, schedule=schedule,
+            started=_now(), from_step=step, overrides=overrides, schedule=schedule,
             environment=found, differences=different,
         )  # fmt: skip
         record = _record(going_on.plan, *earlier.sessions, session)

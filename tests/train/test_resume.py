@@ -352,3 +352,11 @@ def test_arrays_of_another_optimizer_are_named(half_done, tmp_path):
         CannotRunError, match=r"training\.safetensors: `.*optimizer.*` belongs to no part of this training"
     ):
         restored(saved, plan.recipe, make_updater(plan.spec), tmp_path)
+
+
+def test_a_run_without_a_checkpoint_goes_on_from_its_start(uninterrupted, tmp_path):
+    graph = graph_of(NET)
+    run = create_run(tmp_path, graph, make_plan(graph).preprocessing, {})
+    (run / "metrics.jsonl").write_text('{"epoch": 0, "st')
+    assert resumed(run).ending == "complete"
+    assert left_behind(run) == uninterrupted()
