@@ -74,6 +74,7 @@ def command_env(changes: dict[str, str | None] | None = None) -> dict[str, str]:
     """Return the environment of a command: this one without what would change how output looks."""
     env: dict[str, str | None] = {k: v for k, v in os.environ.items() if k not in _DECIDED_HERE}
     env |= {"COLUMNS": "200", "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "XDG_CONFIG_HOME": "/nonexistent"}
+    env |= {"XDG_CACHE_HOME": "/dev/null/cache"}  # which cannot be made: tests leave the cache of a person alone
     env |= {**_compilation_cache, **(changes or {})}
     return {k: v for k, v in env.items() if v is not None}
 

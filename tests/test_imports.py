@@ -55,6 +55,7 @@ def imported_by(code: str, *args: str) -> list[object]:
         ["fit", "configs/lenet5.yaml", "-f", "json"],
         ["devices", "h100", "-f", "json"],
         ["--help"],
+        ["runs", "--help"],
         ["--version"],
         *[
             [name, "--help"]

@@ -24,6 +24,7 @@ from netcalc.cli import (
     resolve,
     rule,
     rules,
+    runs,
     schema,
     train,
 )
@@ -51,6 +52,7 @@ for command in (
     train,
     evaluate,
     predict,
+    runs,
     resolve,
     schema,
 ):

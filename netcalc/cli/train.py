@@ -16,8 +16,7 @@ from netcalc.cli.signals import noted_signals
 from netcalc.diagnostics import CannotRunError, SpecError
 
 if TYPE_CHECKING:
-    import jax
-
+    from netcalc.train.device import JaxDevice
     from netcalc.train.loop import DivergedError, Outcome, Start
     from netcalc.train.plan import Plan
     from netcalc.train.run_record import RunRecord, Session
@@ -132,8 +131,9 @@ def _resume(
             )
         for change in going_on.changes:
             log.print(f"changed {change.path}: {change.before} → {change.after}", soft_wrap=True)
+        step = going_on.start.saved.step if going_on.start is not None else 0
         session = Session(
-            started=_now(), from_step=going_on.start.saved.step, overrides=overrides, schedule=schedule,
+            started=_now(), from_step=step, overrides=overrides, schedule=schedule,
             environment=found, differences=different,
         )  # fmt: skip
         record = _record(going_on.plan, *earlier.sessions, session)
@@ -143,7 +143,7 @@ def _resume(
 
 
 def _train(
-    plan: Plan, run: Path, chosen: jax.Device, device: Device, record: RunRecord, start: Start | None = None
+    plan: Plan, run: Path, chosen: JaxDevice, device: Device, record: RunRecord, start: Start | None = None
 ) -> None:
     """Train, print how it went, and leave in the run what became of it; exits with 128 + n after a signal n."""
     from netcalc.cli.progress import TrainingProgress

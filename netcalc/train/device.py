@@ -11,6 +11,8 @@ import jax
 from netcalc.diagnostics import CannotRunError
 from netcalc.train.absent_driver import absent_driver_unsaid
 
+JaxDevice = jax.Device
+
 
 def choose_device(wanted: str) -> jax.Device:
     """Return the device for `auto`, `cpu`, `gpu` or `tpu`; raises CannotRunError where it is not there."""

@@ -102,7 +102,7 @@ def train(
 ) -> Outcome:
     """Train as planned and leave metrics and checkpoints in the run directory.
 
-    From `start` on the metrics of the run are cut to those before it. `interrupted` is asked before every update; a
+    The metrics of the run are cut to those before `start`. `interrupted` is asked before every update; a
     signal number ends the training after saving. Computes on JAX's default device.
 
     Raises CannotRunError for a checkpoint that is not of this plan, and where the disk does not take what is saved.
@@ -136,6 +136,7 @@ class _Training:
         if start is None:
             self.current, self.sums = initial_train_state(plan.recipe, self.optimizer), Sums.zero()
             self.progress, self.step, self.saved_step = Progress(), 0, -1
+            rewind_records(self.directory, 0)
         else:
             self.current, self.sums = restored(start.saved, plan.recipe, self.optimizer, start.path)
             self.progress = start.saved.progress

@@ -62,7 +62,7 @@ def resident_bytes() -> int | None:
 
 
 def _status(name: str) -> int | None:
-    """Return a size of this process that Linux tells; `getrusage` tells that of the one which started it too."""
+    """Return a size of this process that Linux tells; `getrusage` may tell that of the one which started it."""
     try:
         found = re.search(rf"^{name}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), flags=re.MULTILINE)
     except OSError:

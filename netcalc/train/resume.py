@@ -43,10 +43,10 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """A run to go on with: the plan by its changed spec, and where it stands."""
+    """A run to go on with: the plan by its changed spec, and where it stands; None if nothing was saved yet."""
 
     plan: Plan
-    start: Start
+    start: Start | None
     changes: tuple[ValueChange, ...]
 
 
@@ -70,17 +70,17 @@ def resume(
     """
     graph, preprocessing = open_run(run)
     stored = graph.spec
-    path = _chosen(run, checkpoint)
-    start = Start(load_training(path), path)
+    start = _start(run, checkpoint)
+    step = start.saved.step if start is not None else 0
     asked = load_spec(run / SPEC, overrides) if spec is None else load_spec(spec, overrides, root)
     changes = spec_changes(stored, asked)
     _refuse(run, changes)
     plan = _planned(asked, stored, preprocessing)
     if any(change.path in LENGTH for change in changes):
-        plan = _of_other_length(plan, make_plan(graph, preprocessing), start.saved.step, schedule)
-    if plan.steps < start.saved.step:
+        plan = _of_other_length(plan, make_plan(graph, preprocessing), step, schedule)
+    if plan.steps < step:
         raise CannotRunError(
-            f"{run}: {start.saved.step} updates are made already, `train` asks for {plan.steps}",
+            f"{run}: {step} updates are made already, `train` asks for {plan.steps}",
             help="ask for more, or go on from an earlier checkpoint with --from",
         )
     facts = data_facts(plan.dataset)
@@ -105,6 +105,13 @@ def spec_changes(before: NetworkSpec, after: NetworkSpec) -> tuple[ValueChange, 
 def _by_name(document: dict[str, Any]) -> dict[str, Any]:
     layers = {entry["name"]: {k: v for k, v in entry.items() if k != "name"} for entry in document["layers"]}
     return {**document, "layers": layers, "order of layers": list(layers)}
+
+
+def _start(run: Path, checkpoint: str) -> Start | None:
+    if checkpoint == "last" and not saved_steps(run / CHECKPOINTS):
+        return None
+    path = _chosen(run, checkpoint)
+    return Start(load_training(path), path)
 
 
 def _chosen(run: Path, checkpoint: str) -> Path:

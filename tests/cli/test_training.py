@@ -83,7 +83,7 @@ def test_train_prints_its_figures_on_stdout_and_the_rest_on_stderr(trained: Trai
     assert re.fullmatch(rf"run {re.escape(str(trained.run))}   device cpu \(.+\)", first)
     assert [line.split("  ")[0] for line in epochs] == ["epoch 0/3", "epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert re.fullmatch(
-        r"memory  predicted .+B \(the model of a step on a GPU\), measured [0-9.]+ MB \(growth of the process, .+\)",
+        r"memory  predicted .+B \(the model of a step on a GPU\), measured [0-9.]+ MB \(growth .+\)",
         memory,
     )
     assert re.fullmatch(r"update  predicted unknown \(.+\), measured .+s \(median, .+\)", update)
