@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netcalc.analysis.optimizers import OPTIMIZERS, kept_elements, trained_params
+from netcalc.data.catalog import sample_shape
 from netcalc.graph import Graph
-from netcalc.spec.training import SOURCE_SHAPES, Remat, TrainingSpec, UpdateSpec
+from netcalc.spec.training import Remat, TrainingSpec, UpdateSpec
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "uint8": 1, "int8": 1, "int32": 4}
 
@@ -69,8 +71,9 @@ def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setu
 
 def _raw_inputs(graph: Graph, update: UpdateSpec, compute_bytes: int) -> Mapping[str, RawInput]:
     if isinstance(update, TrainingSpec) and len(graph.inputs) == 1:
-        height, width, channels = SOURCE_SHAPES[update.data.source]
-        return dict.fromkeys(graph.inputs, RawInput(height * width * channels, is_prepared=True))
+        (read,) = graph.inputs.values()
+        raw = sample_shape(update.data, read.shape)
+        return dict.fromkeys(graph.inputs, RawInput(math.prod(raw), is_prepared=True))
     computed_in = "float32" if compute_bytes == 4 else "bfloat16"
     return {
         item.name: RawInput(item.type.size * DTYPE_BYTES[item.type.dtype], item.type.dtype != computed_in)

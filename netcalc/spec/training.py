@@ -2,89 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Discriminator,
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    Tag,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from netcalc.choice import LIST_AS_TUPLE, Fields
+from netcalc.choice import Fields
 from netcalc.layers.base import Flag, PositiveInt
-from netcalc.layers.window import Padding
+from netcalc.spec.data import AnyData
 from netcalc.spec.optimizers import OptimizerSpec
 from netcalc.spec.schedules import ScheduleSpec
 
-SOURCE_SHAPES: Mapping[str, tuple[int, int, int]] = {"mnist5k": (28, 28, 1), "digits": (8, 8, 1)}
-"""[height, width, channels] of the images of the built-in data sets, a byte a value."""
-
 Precision = Literal["float32", "bfloat16", "mixed"]
 Remat = Literal["none", "conv_outputs"]
-
-
-def _side_pair(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = [value, value]
-    if (
-        isinstance(value, list | tuple)
-        and len(value) == 2
-        and all(isinstance(v, int) and not isinstance(v, bool) and 0 < v <= 16384 for v in value)
-    ):
-        return tuple(value)
-    raise ValueError("should be [height, width] in pixels")
-
-
-def _normalize(value: Any) -> Any:
-    if value in ("auto", "none") or isinstance(value, dict | Normalization):
-        return value
-    raise ValueError("should be auto, none or {mean: [...], std: [...]}")
-
-
-def _in_pixels(value: Padding) -> Padding:
-    if isinstance(value, str):
-        raise ValueError("should be a number of pixels")
-    return value
-
-
-class Normalization(Fields):
-    """(x − mean) / std per channel, for pixels scaled to [0, 1]."""
-
-    mean: Annotated[tuple[float, ...], LIST_AS_TUPLE] = Field(
-        description="mean of each channel, pixels scaled to [0, 1]"
-    )
-    std: Annotated[tuple[PositiveFloat, ...], LIST_AS_TUPLE] = Field(
-        description="standard deviation of each channel, likewise"
-    )
-
-
-class DataSpec(Fields):
-    """Where the samples come from and how a sample is prepared: resize, then pad, then normalize."""
-
-    principal: ClassVar[str | None] = "source"
-
-    source: Literal["mnist5k", "digits"] = Field(description="a built-in data set")
-    resize: Annotated[tuple[int, int], BeforeValidator(_side_pair)] | None = Field(
-        default=None, description="[height, width] that images are scaled to"
-    )
-    pad: Annotated[Padding, AfterValidator(_in_pixels)] = Field(
-        default=0, description="pixels of value 0 added around each image"
-    )
-    normalize: Annotated[
-        Annotated[Literal["auto", "none"], Tag("(word)")] | Annotated[Normalization, Tag("(values)")],
-        Discriminator(lambda value: "(word)" if isinstance(value, str) else "(values)"),
-        BeforeValidator(_normalize),
-    ] = Field(
-        default="auto",
-        description="auto: mean and std of the training images per channel; none: pixels in [0, 1]; "
-        "or {mean, std} of such pixels",
-    )
 
 
 class Clip(Fields):
@@ -170,7 +99,7 @@ class UpdateSpec(Fields):
 class TrainingSpec(UpdateSpec):
     """Everything that `netcalc train` needs beside the network."""
 
-    data: DataSpec = Field(description="the data set and its preprocessing")
+    data: AnyData = Field(description="the data set and its preprocessing")
     epochs: PositiveInt | None = Field(default=None, description="passes over the training set; 10 by default")
     steps: PositiveInt | None = Field(default=None, description="updates to make, instead of epochs")
 

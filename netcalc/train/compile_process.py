@@ -90,7 +90,7 @@ def raw_inputs(graph: Graph) -> dict[str, RawInput]:
     plan = make_plan(graph)
     (name,) = graph.inputs
     images = plan.dataset.train.images
-    return {name: RawInput(images.shape[1:], str(images.dtype), plan.recipe.prepare)}
+    return {name: RawInput(images.shape[1:], "uint8", plan.recipe.prepare)}
 
 
 def refused(said: str, described: DescribedDevice, seconds: float) -> CompileAnswer:

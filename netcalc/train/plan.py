@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from netcalc.compiler.network import Network
 from netcalc.data.pipeline import prepare
 from netcalc.data.preprocessing import Preprocessing, fit_preprocessing
-from netcalc.data.sources import Dataset, load_dataset
+from netcalc.data.samples import Dataset
+from netcalc.data.sources import load_dataset
 from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
 from netcalc.spec.training import TrainingSpec
@@ -73,7 +74,7 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
             "for example `train: {data: mnist5k}`",
         )
     _check_ends(graph)
-    dataset = load_dataset(spec.data)
+    dataset = load_dataset(spec.data, graph.spec.sections)
     if preprocessing is None:
         preprocessing = fit_preprocessing(dataset, spec.data, graph.spec.sections)
     (expected,) = graph.inputs.values()
