@@ -14,7 +14,9 @@ from netcalc.units import format_bytes
 MIRROR_VARIABLE = "NETCALC_DATA_URL"
 """Environment variable: the address of a mirror that holds the files under `DATA SET/FILE`."""
 
-_CHUNK_BYTES = 2**18
+_CHUNK_BYTES = 2**16
+"""What is lost at most where a download breaks off."""
+
 _PATIENCE_SECONDS = (10, 60)
 
 

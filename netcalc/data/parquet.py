@@ -126,7 +126,10 @@ def _files_of_parts(path: str) -> dict[str, list[str]]:
         strange = (parts.get("") or found)[0]
         message = f"{shown(strange)}: the name tells no split, though those of other files do"
         raise CannotRunError(message, help="name files for training `train...`, for testing `test...`")
-    return {part if part in ("train", "test") else "validation": files for part, files in parts.items()}
+    found_for: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for word, files in parts.items():
+        found_for[word if word in found_for else "validation"] += files
+    return {part: files for part, files in found_for.items() if files}
 
 
 def _labels(

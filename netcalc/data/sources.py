@@ -49,6 +49,8 @@ def load_dataset(spec: DataSpec, places: Mapping[str, Span] | None = None) -> Da
     not fit them.
     """
     found = READERS[type(spec)](spec)
+    if len(found.classes) < 2:
+        raise CannotRunError(f"`{spec.source}`: all images are of the class `{found.classes[0]}`; give two classes")
     train, validation, test = _divided(found, spec, places or {})
     return Dataset(spec.source, train, test, found.classes, found.max_value, validation, found.skipped)
 
