@@ -14,6 +14,7 @@ import typer
 
 from netcalc.cli.options import Device, DeviceOption, RootOption, SetOption, SpecArgument
 from netcalc.cli.output import console, write_text
+from netcalc.units import plural
 
 EXAMPLE = "netcalc train configs/lenet5.yaml --set train.epochs=3"
 
@@ -47,6 +48,9 @@ def train(
         run = create_run(runs, graph, plan.preprocessing, chosen)
         how = "  (chosen by auto)" if device is Device.auto else ""
         log.print(f"run {run}   device {describe(chosen)}{how}", soft_wrap=True)
+        if skipped := plan.dataset.skipped:
+            what = plural(len(skipped), "image")
+            log.print(f"skipped {what} that cannot be decoded, the first {skipped[0]}", soft_wrap=True)
         epochs = -(-plan.steps // plan.steps_per_epoch)
         progress = TrainingProgress(epochs, len(plan.dataset.train.labels))
         with _signals() as interrupted, progress.shown_while():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from netcalc.data.images import decode, image_size
 from netcalc.data.limited import shown
 from netcalc.data.read_ahead import mapped
-from netcalc.data.samples import Collection, Split
+from netcalc.data.samples import Collection, Split, Streamed
 from netcalc.diagnostics import CannotRunError, did_you_mean
 from netcalc.spec.data import ImageFolderData
 
@@ -27,7 +28,7 @@ _DEEPEST = 32
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFiles:
+class ImageFiles(Streamed):
     """Image files, decoded and scaled to one size when they are asked for."""
 
     files: tuple[str, ...]
@@ -42,6 +43,15 @@ class ImageFiles:
     def __getitem__(self, indices: NDArray[np.int64], /) -> NDArray[np.uint8]:
         """Return the images at the indices; raises CannotRunError, naming the file, for one that is damaged."""
         return np.stack([_loaded(self.files[index], self.channels, self.size) for index in indices.tolist()])
+
+    def identity(self) -> bytes:
+        """Return names and lengths of the files, wherever their folder is."""
+        root = os.path.commonpath(self.files)
+        sizes = mapped(os.path.getsize, self.files)
+        named = ((os.path.relpath(file, root), size) for file, size in zip(self.files, sizes, strict=True))
+        return hashlib.sha256(
+            repr((self.size, self.channels, list(named))).encode("utf-8", "surrogateescape")
+        ).digest()
 
 
 def read_image_folder(spec: ImageFolderData) -> Collection:

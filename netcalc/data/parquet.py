@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from netcalc.data.arrow import ARROW, PARQUET, mapped_table
 from netcalc.data.images import decode, image_size, resized
 from netcalc.data.limited import shown
 from netcalc.data.read_ahead import mapped
-from netcalc.data.samples import Collection, Split, check_labels, numbered_classes
+from netcalc.data.samples import Collection, Split, Streamed, check_labels, numbered_classes
 from netcalc.diagnostics import CannotRunError
 from netcalc.spec.data import ParquetData
 
@@ -27,7 +27,7 @@ _DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class RowImages:
+class RowImages(Streamed):
     """Images of the rows of a table, decoded and scaled to one size when they are asked for.
 
     `pixel_shape` is that of lists of pixels, None where rows hold encoded files.
@@ -38,6 +38,7 @@ class RowImages:
     size: tuple[int, int]
     channels: int
     pixel_shape: tuple[int, int, int] | None
+    file_bytes: tuple[int, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,6 +48,10 @@ class RowImages:
     def __getitem__(self, indices: NDArray[np.int64], /) -> NDArray[np.uint8]:
         """Return the images at the indices; raises CannotRunError, naming the row, for one that is damaged."""
         return np.stack([self.image(index, self.size) for index in indices.tolist()])
+
+    def identity(self) -> bytes:
+        """Return the lengths of the files and how rows are read."""
+        return repr((self.size, self.channels, self.pixel_shape, self.file_bytes)).encode()
 
     def image(self, index: int, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """Return one image, scaled to `size` if one is given."""
@@ -82,7 +87,8 @@ def read_parquet(spec: ParquetData) -> Collection:
             raise CannotRunError(message, help="give [height, width, channels] of the pixel values")
         channels = spec.channels if pixel_shape is None else pixel_shape[2]
         kept = np.arange(len(column))
-        images = RowImages(column, names[part], size or (1, 1), channels, pixel_shape)
+        lengths = tuple(map(os.path.getsize, files[part]))
+        images = RowImages(column, names[part], size or (1, 1), channels, pixel_shape, lengths)
         if spec.on_corrupt == "skip":
             kept = _sound(images, skipped)
             check_labels(kept, len(kept), names[part])
@@ -90,7 +96,7 @@ def read_parquet(spec: ParquetData) -> Collection:
             size = pixel_shape[:2] if pixel_shape is not None else _common_size(images, kept)
         elif spec.resize is None and pixel_shape is None:
             _common_size(images, kept, size)
-        images = RowImages(column, names[part], size, channels, pixel_shape)
+        images = replace(images, size=size)
         whole = Split(images, labels[part])
         splits[part] = whole if len(kept) == len(column) else whole.part(kept)
     if "test" not in splits and "validation" in splits:

@@ -20,16 +20,15 @@ def epoch_order(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(samples)
 
 
-def training_batches(split: Split, batch_size: int, seed: int, epoch: int, first: int = 0) -> Feed:
-    """Return the batches of one epoch: every sample once, at most `batch_size` at a time.
+def training_batches(split: Split, batch_size: int, seed: int, epoch: int, start: int = 0) -> Feed:
+    """Return the batches of one epoch from number `start` on: every sample once, at most `batch_size` at a time.
 
     Where the size does not divide, the samples are spread so that batches differ by one at most: a small last
-    batch would make an update as large as any other from a few samples. `first` batches are passed over, without
-    reading them: what follows is what would have followed them.
+    batch would make an update as large as any other from a few samples. Those before `start` are not read.
     """
     order = epoch_order(len(split.labels), seed, epoch)
     chunks = np.array_split(order, -(-len(order) // batch_size))
-    return Feed(read_ahead(split, chunks[first:]))
+    return Feed(read_ahead(split, chunks[start:]))
 
 
 def split_batch(batch: tuple[ArrayLike, ArrayLike], size: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError
 from netcalc.spec.data import MAX_SIDE, DataSpec, Normalization
 
 FORMAT = "netcalc.preprocessing/1"
-_CHUNK_BYTES = 2**22
+_CHUNK_BYTES = 2**19
 """Of the images whose statistics are taken at a time."""
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
@@ -50,6 +50,22 @@ class Preprocessing:
         return {"format": FORMAT, **asdict(self)}
 
 
+def unfitted(shape: tuple[int, ...], spec: DataSpec, places: Mapping[str, Span]) -> Preprocessing:
+    """Return the preprocessing of images [height, width, channels] that were not seen: mean 0, std 1, no classes.
+
+    Shapes and memory are those of the fitted one. Raises SpecError for a `pad` that does not fit images.
+    """
+    height, width, channels = shape
+    return Preprocessing(
+        source=(height, width, channels),
+        resize=None if spec.decoded else spec.resize,
+        pad=_pads(spec, places),
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        classes=(),
+    )
+
+
 def fit_preprocessing(dataset: Dataset, spec: DataSpec, places: Mapping[str, Span]) -> Preprocessing:
     """Return the preprocessing that a spec asks for; `normalize: auto` takes mean and std of the training images.
 
@@ -69,14 +85,8 @@ def fit_preprocessing(dataset: Dataset, spec: DataSpec, places: Mapping[str, Spa
                 raise SpecError([Diagnostic("NC011", message, places.get(f"train.data.normalize.{name}"))])
     else:
         mean, std = (0.0,) * channels, (1.0,) * channels
-    return Preprocessing(
-        source=(height, width, channels),
-        resize=None if spec.decoded else spec.resize,
-        pad=_pads(spec, places),
-        mean=mean,
-        std=std,
-        classes=dataset.classes,
-    )
+    plain = unfitted((height, width, channels), spec, places)
+    return replace(plain, mean=mean, std=std, classes=dataset.classes)
 
 
 _Side = Annotated[int, Field(gt=0, le=MAX_SIDE)]

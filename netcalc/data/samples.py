@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -29,6 +30,25 @@ class Images(Protocol):
     def __getitem__(self, indices: NDArray[np.int64], /) -> Any:
         """Return the images at the indices as an array of bytes; calls from several threads are safe."""
         ...
+
+
+class Streamed(ABC):
+    """Images that are decoded or made when they are asked for."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W, C)."""
+
+    @abstractmethod
+    def __getitem__(self, indices: NDArray[np.int64], /) -> NDArray[np.uint8]:
+        """Return the images at the indices; calls from several threads are safe."""
+
+    @abstractmethod
+    def identity(self) -> bytes:
+        """Return what tells these images from others, as far as it is known without reading them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-DEFAULT_SHARES = (0.8, 0.1, 0.1)
+DEFAULT_SHARES = (0.8, 0.0, 0.2)
 
 
 def stratified(labels: NDArray[np.int32], shares: Sequence[float], seed: int) -> list[NDArray[np.int64]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from netcalc.data.samples import Collection, Split
+from netcalc.data.samples import Collection, Split, Streamed
 from netcalc.spec.data import SyntheticData
 
 _BLOCKS = 4
@@ -17,7 +17,7 @@ _GREY, _CONTRAST, _LIGHT, _NOISE = 128.0, 40.0, 20.0, 32.0
 
 
 @dataclass(frozen=True, slots=True)
-class MadeImages:
+class MadeImages(Streamed):
     """Images made when they are asked for: each a pure function of the seed and its index."""
 
     image_shape: tuple[int, int, int]
@@ -32,6 +32,10 @@ class MadeImages:
     def __getitem__(self, indices: NDArray[np.int64], /) -> NDArray[np.uint8]:
         """Return the images at the indices."""
         return np.stack([self._image(index) for index in indices.tolist()])
+
+    def identity(self) -> bytes:
+        """Return what the images are made from."""
+        return repr((self.image_shape, self.labels.tolist(), self.seed)).encode()
 
     def _image(self, index: int) -> NDArray[np.uint8]:
         height, width, channels = self.image_shape

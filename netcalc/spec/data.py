@@ -119,8 +119,8 @@ class DataSpec(Fields):
     source: str = Field(description="where the samples come from")
     split: SplitShares | None = Field(
         default=None,
-        description="shares for [training, validation, test]: [0.8, 0.1, 0.1] by default; "
-        "[training, validation] where the source has a test set: no validation by default",
+        description="shares for [training, validation, test]: [0.8, 0, 0.2] by default; "
+        "[training, validation] where the source has a test set: [1, 0] by default",
     )
     resize: Annotated[tuple[int, int], BeforeValidator(_side_pair)] | None = Field(
         default=None, description="[height, width] that images are scaled to"

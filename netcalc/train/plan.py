@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netcalc.compiler.network import Network
 from netcalc.data.pipeline import prepare
-from netcalc.data.preprocessing import Preprocessing, fit_preprocessing
+from netcalc.data.preprocessing import Preprocessing, fit_preprocessing, unfitted
 from netcalc.data.samples import Dataset
 from netcalc.data.sources import load_dataset
 from netcalc.diagnostics import Diagnostic, SpecError
@@ -64,32 +64,39 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
 
     Raises SpecError where the section is missing or the data do not fit the network.
     """
-    spec = graph.spec.train
-    if spec is None:
-        raise _error(
-            graph,
-            "NC200",
-            f"{graph.spec.file} has no `train:` section",
-            "train",
-            "for example `train: {data: mnist5k}`",
-        )
-    _check_ends(graph)
-    dataset = load_dataset(spec.data, graph.spec.sections)
-    if preprocessing is None:
-        preprocessing = fit_preprocessing(dataset, spec.data, graph.spec.sections)
-    (expected,) = graph.inputs.values()
-    if preprocessing.shape != expected.shape:
-        message = (
-            f"the network reads {format_shape(expected.shape)}, "
-            f"the images of `{dataset.name}` are {format_shape(preprocessing.shape)} after `resize` and `pad`"
-        )
-        raise _error(graph, "NC201", message, "train.data", "change the `input`, or `resize` and `pad` the data")
-    _check_classes(graph, dataset)
+    spec, places = training_of(graph), graph.spec.sections
+    check_ends(graph)
+    dataset = load_dataset(spec.data, places)
+    # Before the statistics, which take a pass over the images.
+    seen = preprocessing or unfitted(dataset.train.images.shape[1:], spec.data, places)
+    check_shape(graph, seen, dataset.name)
+    check_classes(graph, dataset.classes, dataset.name)
+    preprocessing = preprocessing or fit_preprocessing(dataset, spec.data, places)
     recipe = make_recipe(graph, spec, lambda images: prepare(images, preprocessing, dataset.max_value))
     return Plan(graph, spec, recipe, dataset, preprocessing)
 
 
-def _check_ends(graph: Graph) -> None:
+def training_of(graph: Graph) -> TrainingSpec:
+    """Return the `train:` section of a graph's spec; raises SpecError where there is none."""
+    if graph.spec.train is None:
+        message, help = f"{graph.spec.file} has no `train:` section", "for example `train: {data: mnist5k}`"
+        raise _error(graph, "NC200", message, "train", help)
+    return graph.spec.train
+
+
+def check_shape(graph: Graph, preprocessing: Preprocessing, source: str) -> None:
+    """Raise SpecError unless the images of a source have the shape that the network reads."""
+    (expected,) = graph.inputs.values()
+    if preprocessing.shape != expected.shape:
+        message = (
+            f"the network reads {format_shape(expected.shape)}, "
+            f"the images of `{source}` are {format_shape(preprocessing.shape)} after `resize` and `pad`"
+        )
+        raise _error(graph, "NC201", message, "train.data", "change the `input`, or `resize` and `pad` the data")
+
+
+def check_ends(graph: Graph) -> None:
+    """Raise SpecError for a network that has not one input and one output, or has auxiliary heads."""
     auxiliary = [output.node for output in graph.spec.outputs if output.train_only]
     if len(graph.inputs) != 1:
         message = f"training needs one input, the network has {len(graph.inputs)}: {_listed(graph.inputs)}"
@@ -110,13 +117,14 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _check_classes(graph: Graph, dataset: Dataset) -> None:
+def check_classes(graph: Graph, names: Sequence[str], source: str) -> None:
+    """Raise SpecError unless the network ends in as many outputs as a source has classes."""
     (output,) = graph.outputs
     node = graph.nodes[output]
-    shape, classes = node.known.output.shape, len(dataset.classes)
+    shape, classes = node.known.output.shape, len(names)
     if node.known.output.size == classes and shape[-1] == classes:
         return
-    message = f"the output {format_shape(shape)} does not match the {classes} classes of `{dataset.name}`"
+    message = f"the output {format_shape(shape)} does not match the {classes} classes of `{source}`"
     help = f"end the network in {classes} outputs, such as `dense: {classes}`"
     span = node.spec.fields.get("units") or node.spec.fields.get("filters") or node.spec.span
     raise SpecError([Diagnostic("NC202", message, span, help, node=output)])

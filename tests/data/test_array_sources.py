@@ -74,8 +74,8 @@ def test_idx_may_have_channels(tmp_path: Path) -> None:
 def test_a_source_without_a_test_set_is_divided(tmp_path: Path) -> None:
     spec = idx_spec(tmp_path, test_images=None, test_labels=None)
     found = load_dataset(spec)
-    assert found.validation is not None
-    assert [len(part.labels) for part in (found.train, found.validation, found.test)] == [32, 4, 4]
+    assert found.validation is None
+    assert [len(part.labels) for part in (found.train, found.test)] == [32, 8]
     assert gathered(found) == {(image.tobytes(), int(n)) for image, n in zip(IMAGES, LABELS, strict=True)}
     again = load_dataset(spec)
     assert np.array_equal(found.test.images, again.test.images)
@@ -446,6 +446,6 @@ def test_synthetic_classes_can_be_told_apart() -> None:
     found = load_dataset(spec)
     images = found.train.images[np.arange(400)].reshape(400, -1).astype(float)
     means = np.stack([images[found.train.labels == label].mean(0) for label in range(5)])
-    tested = found.test.images[np.arange(50)].reshape(50, -1).astype(float)
+    tested = found.test.images[np.arange(100)].reshape(100, -1).astype(float)
     nearest = ((tested[:, None] - means) ** 2).sum(-1).argmin(1)
     assert (nearest == found.test.labels).mean() == 1.0

@@ -54,7 +54,7 @@ def test_images_come_back_by_class_and_name(tmp_path: Path) -> None:
 
 
 def test_one_folder_of_classes_is_divided(tmp_path: Path) -> None:
-    found = load_dataset(spec(image_folder(tmp_path, IMAGES, LABELS)))
+    found = load_dataset(spec(image_folder(tmp_path, IMAGES, LABELS), split={"shares": (0.8, 0.1, 0.1)}))
     assert found.validation is not None
     sizes = [len(part.labels) for part in (found.train, found.validation, found.test)]
     assert sizes == [16, 2, 2]

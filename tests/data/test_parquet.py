@@ -104,7 +104,8 @@ def test_a_saved_dictionary_of_datasets(tmp_path: Path) -> None:
 
 
 def test_one_file_is_divided_and_small_row_groups_do_not_matter(tmp_path: Path) -> None:
-    found = load_dataset(spec(stored(tmp_path / "a.parquet", table(), row_group_size=3)))
+    path = stored(tmp_path / "a.parquet", table(), row_group_size=3)
+    found = load_dataset(spec(path, split={"shares": (0.8, 0.1, 0.1)}))
     assert found.validation is not None
     assert [len(part.labels) for part in (found.train, found.validation, found.test)] == [32, 4, 4]
     for part in (found.train, found.validation, found.test):
