@@ -122,9 +122,9 @@ class DataSpec(Fields):
         description="shares for [training, validation, test]: [0.8, 0, 0.2] by default; "
         "[training, validation] where the source has a test set: [1, 0] by default",
     )
-    resize: Annotated[tuple[int, int], BeforeValidator(_side_pair)] | None = Field(
-        default=None, description="[height, width] that images are scaled to"
-    )
+    resize: (
+        Annotated[tuple[int, int], BeforeValidator(_side_pair, json_schema_input_type=int | tuple[int, int])] | None
+    ) = Field(default=None, description="[height, width] that images are scaled to")
     pad: Annotated[Padding, AfterValidator(_in_pixels)] = Field(
         default=0, description="pixels of value 0 added around each image"
     )
