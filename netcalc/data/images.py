@@ -72,7 +72,9 @@ def image_size(file: str | IO[bytes], name: str) -> tuple[int, int]:
     try:
         with Image.open(file) as image:
             width, height = image.size
-            on_its_side = image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
+            # A PNG without EXIF in its head would be decoded to look for one behind the pixels.
+            has_exif = image.format != "PNG" or "exif" in image.info
+            on_its_side = has_exif and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
     except Exception as error:
         raise _unreadable(error, name) from None
     return (width, height) if on_its_side else (height, width)

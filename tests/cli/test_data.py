@@ -127,11 +127,15 @@ def test_analyze_reads_no_data(here: Cli, spec: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["{source: image_folder, path: /nowhere, resize: 6, pad: 1}", "{source: cifar10, resize: 8}"]
+    ("data", "image_bytes"),
+    [
+        ("{source: image_folder, path: /nowhere, resize: 6, pad: 1}", 6 * 6 * 3),
+        ("{source: cifar10, resize: 8}", 32 * 32 * 3),
+    ],
 )
-def test_the_compiler_is_asked_without_data(cli: Cli, spec: Path, data: str) -> None:
-    done = cli(
-        "analyze", spec, "--set", f"train.data={data}", "--exact", "--device", "cpu", "--batch", 4, "-f", "json"
-    )
+def test_the_compiler_is_asked_without_data(cli: Cli, spec: Path, data: str, image_bytes: int) -> None:
+    words = ("--set", f"train.data={data}", "--exact", "--device", "cpu", "--batch", 4, "-f", "json")
+    done = cli("analyze", spec, *words)
     assert done.code == 0, done.output
-    assert json.loads(done.stdout)["totals"]["exact"]["total_bytes"] > 0
+    label_bytes = 4
+    assert json.loads(done.stdout)["totals"]["memory"]["exact"]["parts"]["batch"] == 4 * (image_bytes + label_bytes)
