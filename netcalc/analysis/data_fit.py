@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from netcalc.graph import Graph, Node
-from netcalc.spec.training import DataSpec
+from netcalc.spec.data import DataSpec
 from netcalc.units import format_shape
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netcalc.analysis.optimizers import OPTIMIZERS, kept_elements, scratch_elements, trained_params
-from netcalc.data.catalog import BUILT_INS
+from netcalc.data.catalog import sample_shape
 from netcalc.graph import Graph
 from netcalc.spec.training import Remat, TrainingSpec, UpdateSpec
 
@@ -93,8 +94,9 @@ def _scratch_bytes(graph: Graph, update: UpdateSpec) -> Mapping[str, int]:
 
 def _raw_inputs(graph: Graph, update: UpdateSpec, compute_bytes: int) -> Mapping[str, RawInput]:
     if isinstance(update, TrainingSpec) and len(graph.inputs) == 1:
-        height, width, channels = BUILT_INS[update.data.source].shape
-        return dict.fromkeys(graph.inputs, RawInput(height * width * channels, is_prepared=True))
+        (read,) = graph.inputs.values()
+        raw = sample_shape(update.data, read.shape)
+        return dict.fromkeys(graph.inputs, RawInput(math.prod(raw), is_prepared=True))
     computed_in = "float32" if compute_bytes == 4 else "bfloat16"
     return {
         item.name: RawInput(item.type.size * DTYPE_BYTES[item.type.dtype], item.type.dtype != computed_in)

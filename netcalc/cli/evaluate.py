@@ -19,6 +19,14 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run director
 CheckpointOption = Annotated[str, typer.Option(help="Which checkpoint: last, best, or a step directory's name.")]
 
 
+class DataSplit(StrEnum):
+    """Which samples are evaluated on."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
 class MetricsFormat(StrEnum):
     """How metrics are written."""
 
@@ -29,13 +37,14 @@ class MetricsFormat(StrEnum):
 def evaluate(
     run: RunArgument,
     checkpoint: CheckpointOption = "last",
+    split: Annotated[DataSplit, typer.Option(help="Which samples to evaluate on.")] = DataSplit.test,
     format: Annotated[MetricsFormat, typer.Option("--format", "-f", help="How to write the metrics.")] = (
         MetricsFormat.text
     ),
     device: DeviceOption = Device.auto,
     cache: CacheOption = True,
 ) -> None:
-    """Evaluate a trained network on its held-out data.
+    """Evaluate a trained network, on its held-out data by default.
 
     Uses the preprocessing stored with the run and repeats the figures that training printed.
     """
@@ -45,7 +54,7 @@ def evaluate(
 
     use_compilation_cache(cache)
     with computing_on(device.value):
-        evaluation = evaluate_run(run, checkpoint)
+        evaluation = evaluate_run(run, checkpoint, split.value)
     metrics = evaluation.metrics
     if format is MetricsFormat.json:
         record = {
@@ -57,7 +66,7 @@ def evaluate(
                 "step": evaluation.checkpoint.step,
                 "epoch": evaluation.checkpoint.epoch,
             },
-            "data": {"source": evaluation.source, "split": "test", "samples": evaluation.samples},
+            "data": {"source": evaluation.source, "split": evaluation.split, "samples": evaluation.samples},
         }
         write_text(json.dumps(record, indent=2) + "\n", None)
     else:

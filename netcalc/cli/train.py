@@ -14,6 +14,7 @@ from netcalc.cli.options import CacheOption, Device, DeviceOption, RootOption, S
 from netcalc.cli.output import console, write_text
 from netcalc.cli.signals import noted_signals
 from netcalc.diagnostics import CannotRunError, SpecError
+from netcalc.units import plural
 
 if TYPE_CHECKING:
     from netcalc.train.device import JaxDevice
@@ -162,6 +163,9 @@ def _train(
     log = console(stderr=True)
     how = "  (chosen by auto)" if device is Device.auto else ""
     log.print(f"run {run}   device {describe(chosen)}{how}", soft_wrap=True)
+    if skipped := plan.dataset.skipped:
+        what = plural(len(skipped), "image")
+        log.print(f"skipped {what} that cannot be decoded, the first {skipped[0]}", soft_wrap=True)
     if start is not None:
         log.print(f"resumed after {start.saved.step} of {plan.steps} updates, {start.path.name}", soft_wrap=True)
     write_run_record(run, record)

@@ -1,20 +1,27 @@
-"""Image files for prediction, decoded by Pillow."""
+"""Image files decoded by Pillow, under limits: for prediction, and as training asks for them."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from netcalc.data.limited import shown
 from netcalc.diagnostics import CannotRunError
 
 MAX_VALUE = 255
-"""The value of white in what `load_image` returns."""
+"""The value of white in what is decoded."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_ORIENTATION = 0x0112
+_ON_ITS_SIDE = (5, 6, 7, 8)
+
+# For good, since what is changed for a while by one thread holds for the others too.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 def load_image(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
@@ -28,20 +35,61 @@ def load_image(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> NDA
     height, width, channels = shape
     if channels not in _MODES:
         raise CannotRunError(f"image files have 1, 3 or 4 channels, the run's data have {channels}")
+    file = os.fspath(path)
+    return decode(file, shown(file), channels, (height, width))
+
+
+def decode(
+    file: str | IO[bytes], name: str, channels: int, size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Return an image as [height, width, channels], scaled to `size` if one is given; `name` is for messages."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                decoded = _decoded(image, _MODES[channels])
-        if decoded.size != (width, height):
-            decoded = decoded.resize((width, height), Image.Resampling.BILINEAR)
-    except FileNotFoundError:
-        raise CannotRunError(f"{os.fspath(path)}: no such file") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise CannotRunError(f"{os.fspath(path)}: {error}") from None
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise CannotRunError(f"{os.fspath(path)}: not an image that can be read ({error})") from None
-    return np.asarray(decoded, dtype=np.uint8).reshape(height, width, channels)
+        with Image.open(file) as image:
+            decoded = _decoded(image, _MODES[channels])
+        if size is not None and decoded.size != (size[1], size[0]):
+            decoded = _scaled(decoded, size)
+        pixels = np.asarray(decoded, dtype=np.uint8)
+    except Exception as error:
+        raise _unreadable(error, name) from None
+    return pixels.reshape(decoded.height, decoded.width, channels)
+
+
+def resized(pixels: NDArray[np.uint8], size: tuple[int, int], name: str) -> NDArray[np.uint8]:
+    """Return an image [height, width, channels] scaled to [height, width], as `decode` scales."""
+    channels = pixels.shape[2]
+    if channels not in _MODES:
+        raise CannotRunError(f"{name}: images of {channels} channels cannot be resized; 1, 3 and 4 can")
+    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    return np.asarray(_scaled(image, size), dtype=np.uint8).reshape(*size, channels)
+
+
+def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+
+
+def image_size(file: str | IO[bytes], name: str) -> tuple[int, int]:
+    """Return height and width of an image, turned as its orientation says, from its header alone."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            # A PNG without EXIF in its head would be decoded to look for one behind the pixels.
+            has_exif = image.format != "PNG" or "exif" in image.info
+            on_its_side = has_exif and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
+    except Exception as error:
+        raise _unreadable(error, name) from None
+    return (width, height) if on_its_side else (height, width)
+
+
+def _unreadable(error: Exception, name: str) -> CannotRunError:
+    """Return what to say of a file; Pillow's formats each have exceptions of their own for damaged data."""
+    match error:
+        case FileNotFoundError():
+            return CannotRunError(f"{name}: no such file")
+        case Image.DecompressionBombError() | Image.DecompressionBombWarning():
+            return CannotRunError(f"{name}: {error}")
+        case MemoryError():
+            raise error
+    return CannotRunError(f"{name}: not an image that can be read ({error})")
 
 
 def _decoded(image: Image.Image, mode: str) -> Image.Image:

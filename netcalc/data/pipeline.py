@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from netcalc.data.preprocessing import Preprocessing
-from netcalc.data.sources import Split
-
-Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]
-"""Images (batch, height, width, channels) and labels (batch,)."""
+from netcalc.data.read_ahead import Batch, Feed, read_ahead
+from netcalc.data.samples import Split
 
 
 def epoch_order(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -22,15 +20,15 @@ def epoch_order(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(samples)
 
 
-def training_batches(split: Split, batch_size: int, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
-    """Yield the batches of one epoch from number `start` on: every sample once, at most `batch_size` at a time.
+def training_batches(split: Split, batch_size: int, seed: int, epoch: int, start: int = 0) -> Feed:
+    """Return the batches of one epoch from number `start` on: every sample once, at most `batch_size` at a time.
 
     Where the size does not divide, the samples are spread so that batches differ by one at most: a small last
-    batch would make an update as large as any other from a few samples.
+    batch would make an update as large as any other from a few samples. Those before `start` are not read.
     """
     order = epoch_order(len(split.labels), seed, epoch)
-    for chosen in np.array_split(order, -(-len(order) // batch_size))[start:]:
-        yield split.images[chosen], split.labels[chosen]
+    chunks = np.array_split(order, -(-len(order) // batch_size))
+    return Feed(read_ahead(split, chunks[start:]))
 
 
 def split_batch(batch: tuple[ArrayLike, ArrayLike], size: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
@@ -43,11 +41,10 @@ def split_batch(batch: tuple[ArrayLike, ArrayLike], size: int) -> Iterator[tuple
 def evaluation_batches(split: Split, batch_size: int) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
     """Yield batches of one size in file order with a weight a sample: 0 for what fills up the last batch."""
     samples = len(split.labels)
-    for start in range(0, samples, batch_size):
-        indices = np.arange(start, start + batch_size)
-        weights = (indices < samples).astype(np.float32)
-        chosen = np.minimum(indices, samples - 1)
-        yield (split.images[chosen], split.labels[chosen]), weights
+    starts = range(0, samples, batch_size)
+    chunks = (np.minimum(np.arange(start, start + batch_size), samples - 1) for start in starts)
+    for start, batch in zip(starts, read_ahead(split, chunks), strict=True):
+        yield batch, (np.arange(start, start + batch_size) < samples).astype(np.float32)
 
 
 def prepare(images: jax.Array, preprocessing: Preprocessing, max_value: int) -> jax.Array:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from netcalc.choice import LIST_AS_TUPLE, Fields
-from netcalc.data.sources import Dataset
+from netcalc.data.catalog import pads_of
+from netcalc.data.read_ahead import read_ahead
+from netcalc.data.samples import Dataset, Split
 from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError
-from netcalc.spec.training import DataSpec, Normalization
+from netcalc.spec.data import MAX_SIDE, DataSpec, Normalization
 
 FORMAT = "netcalc.preprocessing/1"
-MAX_SIDE = 16384
-"""The most pixels along an axis that `resize` takes."""
+_CHUNK_BYTES = 2**19
+"""Of the images whose statistics are taken at a time."""
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
@@ -47,6 +50,22 @@ class Preprocessing:
         return {"format": FORMAT, **asdict(self)}
 
 
+def unfitted(shape: tuple[int, ...], spec: DataSpec, places: Mapping[str, Span]) -> Preprocessing:
+    """Return the preprocessing of images [height, width, channels] that were not seen: mean 0, std 1, no classes.
+
+    Shapes and memory are those of the fitted one. Raises SpecError for a `pad` that does not fit images.
+    """
+    height, width, channels = shape
+    return Preprocessing(
+        source=(height, width, channels),
+        resize=None if spec.decoded else spec.resize,
+        pad=_pads(spec, places),
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        classes=(),
+    )
+
+
 def fit_preprocessing(dataset: Dataset, spec: DataSpec, places: Mapping[str, Span]) -> Preprocessing:
     """Return the preprocessing that a spec asks for; `normalize: auto` takes mean and std of the training images.
 
@@ -55,7 +74,7 @@ def fit_preprocessing(dataset: Dataset, spec: DataSpec, places: Mapping[str, Spa
     """
     _, height, width, channels = dataset.train.images.shape
     if spec.normalize == "auto":
-        mean, std = _statistics(dataset)
+        mean, std = statistics(dataset.train, dataset.max_value)
     elif isinstance(spec.normalize, Normalization):
         mean, std = spec.normalize.mean, spec.normalize.std
         for name, values in (("mean", mean), ("std", std)):
@@ -66,14 +85,8 @@ def fit_preprocessing(dataset: Dataset, spec: DataSpec, places: Mapping[str, Spa
                 raise SpecError([Diagnostic("NC011", message, places.get(f"train.data.normalize.{name}"))])
     else:
         mean, std = (0.0,) * channels, (1.0,) * channels
-    return Preprocessing(
-        source=(height, width, channels),
-        resize=spec.resize,
-        pad=_pads(spec, places),
-        mean=mean,
-        std=std,
-        classes=dataset.classes,
-    )
+    plain = unfitted((height, width, channels), spec, places)
+    return replace(plain, mean=mean, std=std, classes=dataset.classes)
 
 
 _Side = Annotated[int, Field(gt=0, le=MAX_SIDE)]
@@ -112,20 +125,31 @@ def stored_preprocessing(text: bytes, file: str) -> Preprocessing:
     return Preprocessing(**{field.name: getattr(stored, field.name) for field in fields(Preprocessing)})
 
 
-def _statistics(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    pixels = dataset.train.images.astype(np.float64) / dataset.max_value
-    mean = pixels.mean(axis=(0, 1, 2))
-    std = pixels.std(axis=(0, 1, 2))
-    constant = pixels.min(axis=(0, 1, 2)) == pixels.max(axis=(0, 1, 2))
-    std[constant] = 1.0  # a channel that never changes says nothing; it stays 0 after centring
-    return tuple(mean.tolist()), tuple(std.tolist())
+def statistics(split: Split, max_value: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel, pixels scaled to [0, 1], in one pass over the images.
+
+    Sums of pixels and of their squares are whole numbers, kept exactly: with N values in all and sums S and Q,
+    the variance is (N·Q − S²) / N², without the cancellation that floats would suffer.
+    """
+    samples, height, width, channels = split.images.shape
+    total, squares = [0] * channels, [0] * channels
+    at_a_time = max(1, _CHUNK_BYTES // (height * width * channels))
+    starts = range(0, samples, at_a_time)
+    for images, _ in read_ahead(split, (np.arange(start, min(start + at_a_time, samples)) for start in starts)):
+        pixels = images.reshape(-1, channels).astype(np.int64)
+        for channel, (added, squared) in enumerate(zip(pixels.sum(0), (pixels * pixels).sum(0), strict=True)):
+            total[channel] += int(added)
+            squares[channel] += int(squared)
+    count = samples * height * width
+    mean = tuple(added / (count * max_value) for added in total)
+    spread = [count * squared - added * added for added, squared in zip(total, squares, strict=True)]
+    # A channel that never changes says nothing; it stays 0 after centring.
+    return mean, tuple(math.sqrt(value) / (count * max_value) if value else 1.0 for value in spread)
 
 
 def _pads(spec: DataSpec, places: Mapping[str, Span]) -> Pads:
-    pad = spec.pad
-    if isinstance(pad, int):
-        return ((pad, pad), (pad, pad))
-    if isinstance(pad, tuple) and len(pad) == 2:
-        return (pad[0], pad[1])
+    pads = pads_of(spec)
+    if pads is not None:
+        return pads
     message = "`pad` should be one number of pixels, [height, width] or [[top, bottom], [left, right]]"
     raise SpecError([Diagnostic("NC011", message, places.get("train.data.pad"))])

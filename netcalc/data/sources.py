@@ -1,67 +1,94 @@
-"""The data sets that ship with netcalc, as arrays: images (N, H, W, C) in whole pixel values, and labels (N,)."""
+"""From the `train.data:` section to a data set: the list of readers, and the division of what they read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib.resources import files
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from netcalc.data.csv_pixels import read_csv
+from netcalc.data.idx import read_idx
+from netcalc.data.image_folder import read_image_folder
+from netcalc.data.npz import read_npz
+from netcalc.data.packaged import read_packaged
+from netcalc.data.parquet import read_parquet
+from netcalc.data.published import read_published
+from netcalc.data.samples import Collection, Dataset, Split
+from netcalc.data.splits import DEFAULT_SHARES, stratified
+from netcalc.data.synthetic import read_synthetic
+from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError
+from netcalc.spec.data import (
+    CsvData,
+    DataSpec,
+    DownloadedData,
+    IdxData,
+    ImageFolderData,
+    NpzData,
+    PackagedData,
+    ParquetData,
+    SyntheticData,
+)
+from netcalc.units import plural
 
-from netcalc.data.catalog import BUILT_INS
-from netcalc.diagnostics import CannotRunError
-from netcalc.spec.training import DataSpec
+READERS: Mapping[type[DataSpec], Callable[[Any], Collection]] = {
+    PackagedData: read_packaged,
+    DownloadedData: read_published,
+    ImageFolderData: read_image_folder,
+    IdxData: read_idx,
+    NpzData: read_npz,
+    CsvData: read_csv,
+    ParquetData: read_parquet,
+    SyntheticData: read_synthetic,
+}
+"""What reads each kind of source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Samples in file order, which may be sorted by class; the arrays are read-only."""
+def load_dataset(spec: DataSpec, places: Mapping[str, Span] | None = None) -> Dataset:
+    """Return the data set that a spec names, divided as it says; `places` tells where its fields stand.
 
-    images: NDArray[np.uint8]  # (N, H, W, C)
-    labels: NDArray[np.int32]  # (N,), each an index into the classes
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """Disjoint training and test samples; `max_value` is the pixel value that stands for 1.0."""
-
-    name: str
-    train: Split
-    test: Split
-    classes: tuple[str, ...]
-    max_value: int
-
-
-def load_dataset(spec: DataSpec) -> Dataset:
-    """Return the data set that `spec.source` names, before any of the preparation that the spec asks for.
-
-    Raises CannotRunError if the packaged file is missing or damaged.
+    Raises CannotRunError, naming the file, for data that cannot be read, and SpecError for a division that does
+    not fit them.
     """
-    built_in = BUILT_INS[spec.source]
-    images, labels, test = _read(spec.source)
-    return Dataset(
-        name=spec.source,
-        train=_split(images, labels, ~test),
-        test=_split(images, labels, test),
-        classes=built_in.classes,
-        max_value=built_in.max_value,
+    found = READERS[type(spec)](spec)
+    if len(found.classes) < 2:
+        raise CannotRunError(f"`{spec.source}`: all images are of the class `{found.classes[0]}`; give two classes")
+    train, validation, test = _divided(found, spec, places or {})
+    return Dataset(spec.source, train, test, found.classes, found.max_value, validation, found.skipped)
+
+
+def _divided(found: Collection, spec: DataSpec, places: Mapping[str, Span]) -> tuple[Split, Split | None, Split]:
+    """Return training, validation and test samples."""
+    shares = spec.split.shares if spec.split is not None else None
+    seed = spec.split.seed if spec.split is not None else 0
+    if found.test is None:
+        if shares is not None and len(shares) == 2:
+            help = "give [training, validation, test], such as [0.8, 0.1, 0.1]"
+            raise _misfit(f"`{spec.source}` has no test set of its own", help, places)
+        train, validation, test = _parts(found.train, shares or DEFAULT_SHARES, seed)
+        if train is None or test is None:
+            what = "train" if train is None else "test"
+            raise CannotRunError(
+                f"`{spec.source}`: of {plural(len(found.train.labels), 'image')} `split` leaves none to {what} on",
+                help="give more images of each class, or other shares under `split`",
+            )
+        return train, validation, test
+    if shares is None:
+        return found.train, found.validation, found.test
+    if len(shares) == 3:
+        raise _misfit(f"`{spec.source}` has a test set of its own", "give [training, validation]", places)
+    if found.validation is not None:
+        raise _misfit(f"`{spec.source}` has a validation and a test set of its own", "leave `split` out", places)
+    train, validation = _parts(found.train, shares, seed)
+    if train is None:
+        raise CannotRunError(f"`{spec.source}`: `split` leaves no image to train on", help="give it a larger share")
+    return train, validation, found.test
+
+
+def _parts(samples: Split, shares: tuple[float, ...], seed: int) -> list[Split | None]:
+    """Return the parts of the samples, None for one that gets nothing."""
+    return [samples.part(part) if len(part) else None for part in stratified(samples.labels, shares, seed)]
+
+
+def _misfit(message: str, help: str, places: Mapping[str, Span]) -> SpecError:
+    return SpecError(
+        [Diagnostic("NC011", f"{message}: `split` does not fit", places.get("train.data.split"), help)]
     )
-
-
-def _read(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
-    file = files("netcalc.data") / "builtin" / f"{name}.npz"
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            return arrays["images"], arrays["labels"], arrays["test"]
-    except Exception as error:  # numpy, zipfile, zlib and tokenize each have their own for a damaged file
-        raise CannotRunError(
-            f"{file}: the data set `{name}` that ships with netcalc cannot be read: {error}",
-            help="reinstall netcalc, or make the file again with scripts/convert_data.py of its sources",
-        ) from error
-
-
-def _split(images: NDArray[np.uint8], labels: NDArray[np.uint8], members: NDArray[np.bool_]) -> Split:
-    split = Split(images[members], labels[members].astype(np.int32))
-    split.images.setflags(write=False)
-    split.labels.setflags(write=False)
-    return split

@@ -95,6 +95,9 @@ class _Reader:
         name = self._name()
         if self.findings:
             raise SpecError(sorted(self.findings, key=_place))
+        places = self._places()
+        if train is not None:
+            train = train.model_copy(update={"data": train.data.beside(places)})
         return NetworkSpec(
             name,
             inputs,
@@ -104,7 +107,7 @@ class _Reader:
             train,
             budgets or Budgets(),
             self.file,
-            self._places(),
+            places,
             unused(self.tree, self.file),
         )
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Discriminator,
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    Tag,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, WithJsonSchema, model_validator
 
 from netcalc.choice import LIST_AS_TUPLE, Fields
 from netcalc.layers.base import Flag, PositiveInt
-from netcalc.layers.window import Padding
 from netcalc.spec.augment import Augmentation
+from netcalc.spec.data import AnyData
 from netcalc.spec.intervals import StepsOrEpochs, StepsOrTime
 from netcalc.spec.optimizers import OptimizerSpec
 from netcalc.spec.schedules import ScheduleSpec
@@ -36,64 +26,6 @@ Time = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}),
 ]
 Remat = Literal["none", "conv_outputs"]
-
-
-def _side_pair(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = [value, value]
-    if (
-        isinstance(value, list | tuple)
-        and len(value) == 2
-        and all(isinstance(v, int) and not isinstance(v, bool) and 0 < v <= 16384 for v in value)
-    ):
-        return tuple(value)
-    raise ValueError("should be [height, width] in pixels")
-
-
-def _normalize(value: Any) -> Any:
-    if value in ("auto", "none") or isinstance(value, dict | Normalization):
-        return value
-    raise ValueError("should be auto, none or {mean: [...], std: [...]}")
-
-
-def _in_pixels(value: Padding) -> Padding:
-    if isinstance(value, str):
-        raise ValueError("should be a number of pixels")
-    return value
-
-
-class Normalization(Fields):
-    """(x − mean) / std per channel, for pixels scaled to [0, 1]."""
-
-    mean: Annotated[tuple[float, ...], LIST_AS_TUPLE] = Field(
-        description="mean of each channel, pixels scaled to [0, 1]"
-    )
-    std: Annotated[tuple[PositiveFloat, ...], LIST_AS_TUPLE] = Field(
-        description="standard deviation of each channel, likewise"
-    )
-
-
-class DataSpec(Fields):
-    """Where the samples come from and how a sample is prepared: resize, then pad, then normalize."""
-
-    principal: ClassVar[str | None] = "source"
-
-    source: Literal["mnist5k", "digits"] = Field(description="a built-in data set")
-    resize: Annotated[tuple[int, int], BeforeValidator(_side_pair)] | None = Field(
-        default=None, description="[height, width] that images are scaled to"
-    )
-    pad: Annotated[Padding, AfterValidator(_in_pixels)] = Field(
-        default=0, description="pixels of value 0 added around each image"
-    )
-    normalize: Annotated[
-        Annotated[Literal["auto", "none"], Tag("(word)")] | Annotated[Normalization, Tag("(values)")],
-        Discriminator(lambda value: "(word)" if isinstance(value, str) else "(values)"),
-        BeforeValidator(_normalize),
-    ] = Field(
-        default="auto",
-        description="auto: mean and std of the training images per channel; none: pixels in [0, 1]; "
-        "or {mean, std} of such pixels",
-    )
 
 
 class Clip(Fields):
@@ -193,7 +125,7 @@ class ScheduleSpan(Fields):
 class TrainingSpec(UpdateSpec):
     """Everything that `netcalc train` needs beside the network."""
 
-    data: DataSpec = Field(description="the data set and its preprocessing")
+    data: AnyData = Field(description="the data set and its preprocessing")
     augment: Annotated[tuple[Augmentation, ...], LIST_AS_TUPLE] = Field(
         default=(), description="random changes of training images, in order, each drawn anew every time"
     )

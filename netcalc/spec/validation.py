@@ -7,7 +7,7 @@ import typing
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from netcalc.choice import Fields
@@ -18,8 +18,6 @@ from netcalc.spec.source import YamlScalar, YamlTree, locate, plain, value_at
 F = TypeVar("F", bound=Fields)
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
-
-UNION_TAGS = ("(word)", "(values)")
 
 _WORDING = {
     "string_type": "should be text",
@@ -43,23 +41,25 @@ def validate(model: type[F], tree: YamlTree, what: str, node: str = "") -> F | l
 
 
 def _diagnostic(model: type[Fields], error: ErrorDetails, tree: YamlTree, what: str, node: str) -> Diagnostic:
-    # The tag of a union is written in brackets, which no field's name holds.
-    path = tuple(step for step in error["loc"] if step not in UNION_TAGS)
+    place = error["loc"]
+    path = tuple(step for step in place if not _is_tag(step))
     name = _field_name(path, what)
     match error["type"]:
         case "extra_forbidden":
             owner = _field_name(path[:-1], what)
             span = locate(tree, path, key=True)
-            help = did_you_mean(name, _known_fields(model, path[:-1]))
+            help = did_you_mean(name, _known_fields(model, place[:-1]))
             return Diagnostic("NC010", f"unknown field `{name}` of `{owner}`", span, help, node=node)
         case "missing":
             owner = _field_name(path[:-1], what)
             span = locate(tree, path[:-1])
-            return Diagnostic("NC012", f"`{owner}` needs `{name}`", span, _describe(model, path), node=node)
+            return Diagnostic("NC012", f"`{owner}` needs `{name}`", span, _describe(model, place), node=node)
+        case "unknown_choice":
+            return _unknown_choice(error, tree, path, name, node)
         case "model_type":
             required = [
                 f"{k}: ..."
-                for k, field in (_model_at(model, path) or model).model_fields.items()
+                for k, field in (_model_at(model, place) or model).model_fields.items()
                 if field.is_required()
             ]
             message = f"`{name}` takes its fields by name, not {_short(error['input'])}"
@@ -82,6 +82,23 @@ def _diagnostic(model: type[Fields], error: ErrorDetails, tree: YamlTree, what: 
         elif number.is_integer():
             help = f"write {int(number)}"
     return Diagnostic("NC011", message, locate(tree, path), help, node=node)
+
+
+def _unknown_choice(
+    error: ErrorDetails, tree: YamlTree, path: tuple[int | str, ...], name: str, node: str
+) -> Diagnostic:
+    """Return what is wrong with the field that chooses between models: `source` of `data`."""
+    field, known = error["ctx"]["field"], error["ctx"]["known"]
+    value = error["input"]
+    if not isinstance(value, dict):
+        message = f"`{name}` takes its fields by name, not {_short(value)}"
+        return Diagnostic("NC011", message, locate(tree, path), f"write `{name}: {{{field}: ...}}`", node=node)
+    if field not in value:
+        help = f"one of {', '.join(f'`{word}`' for word in known)}"
+        return Diagnostic("NC012", f"`{name}` needs `{field}`", locate(tree, path), help, node=node)
+    message = f"unknown `{field}` {_short(value[field])}"
+    help = did_you_mean(str(value[field]), known)
+    return Diagnostic("NC011", message, locate(tree, (*path, field)), help, node=node)
 
 
 def _field_name(path: tuple[int | str, ...], what: str) -> str:
@@ -114,15 +131,34 @@ def _describe(model: type[Fields], path: tuple[int | str, ...]) -> str:
     return f"`{path[-1]}`: {field.description}" if field and field.description else ""
 
 
-def _model_at(model: type[Fields] | None, path: tuple[int | str, ...]) -> type[Fields] | None:
-    for step in path:
+def _model_at(model: type[Fields] | None, place: tuple[int | str, ...]) -> type[Fields] | None:
+    """Return the model at a place of pydantic's; a tag in it tells which member of a union was tried."""
+    annotation: Any = model
+    for step in place:
+        if isinstance(step, str) and _is_tag(step):
+            annotation = next((m for m in typing.get_args(annotation) if _tag(m) == step), None)
+            continue
+        if isinstance(step, int):  # an item of a list has the model of the list
+            continue
+        model = field_model(annotation)
         if model is None:
+            return None
+        if model is None or not isinstance(step, str):
             return None
         if isinstance(step, int):  # an item of a list has the model of the list
             continue
         field = model.model_fields.get(step)
-        model = field_model(field.annotation) if field else None
-    return model
+        annotation = field.annotation if field else None
+    return field_model(annotation)
+
+
+def _is_tag(step: int | str) -> bool:
+    """Tell whether a step is the tag of a union: it is written in brackets, which no field's name holds."""
+    return isinstance(step, str) and step.startswith("(")
+
+
+def _tag(member: Any) -> str:
+    return next((item.tag for item in getattr(member, "__metadata__", ()) if isinstance(item, Tag)), "")
 
 
 def field_model(annotation: Any) -> type[Fields] | None:

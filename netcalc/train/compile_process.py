@@ -24,12 +24,16 @@ from netcalc.analysis.compile_request import (
 )
 from netcalc.analysis.exact import EXCLUDES, DoesNotFit, ExactMemory
 from netcalc.analysis.targets import INSTALL
+from netcalc.data.catalog import BUILT_INS, sample_shape
+from netcalc.data.images import MAX_VALUE
+from netcalc.data.pipeline import prepare
+from netcalc.data.preprocessing import unfitted
 from netcalc.diagnostics import CannotRunError, SpecError
 from netcalc.graph import Graph, build_complete
 from netcalc.spec.load import load_spec
 from netcalc.train.ahead_of_time import RawInput, as_declared, compile_step, memory_of
 from netcalc.train.described_device import DescribedDevice, describe_device
-from netcalc.train.plan import make_plan
+from netcalc.train.plan import check_ends, check_shape, make_plan
 from netcalc.train.refusal import refused_sizes
 from netcalc.train.scheduled_hlo import parse_hlo
 from netcalc.train.step_memory import step_memory
@@ -83,14 +87,22 @@ def answered(request: CompileRequest) -> CompileAnswer:
 def raw_inputs(graph: Graph) -> dict[str, RawInput]:
     """Return how batches reach the device: as the spec's data set has them, or as the inputs are declared.
 
-    Raises SpecError where a training would, for data that do not fit the network.
+    Data that do not ship with netcalc are not read. Raises SpecError where a training would, for data that do not
+    fit the network, as far as is known without them.
     """
-    if graph.spec.train is None:
+    train = graph.spec.train
+    if train is None:
         return as_declared(graph)
+    if train.data.source not in BUILT_INS:
+        check_ends(graph)
+        ((name, read),) = graph.inputs.items()
+        preprocessing = unfitted(sample_shape(train.data, read.shape), train.data, graph.spec.sections)
+        check_shape(graph, preprocessing, train.data.source)
+        return {name: RawInput(preprocessing.source, "uint8", lambda x: prepare(x, preprocessing, MAX_VALUE))}
     plan = make_plan(graph)
     (name,) = graph.inputs
     images = plan.dataset.train.images
-    return {name: RawInput(images.shape[1:], str(images.dtype), plan.recipe.prepare, plan.recipe.augment)}
+    return {name: RawInput(images.shape[1:], "uint8", plan.recipe.prepare, plan.recipe.augment)}
 
 
 def refused(said: str, described: DescribedDevice, seconds: float) -> CompileAnswer:

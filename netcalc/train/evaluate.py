@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import jax
 import numpy as np
@@ -11,10 +12,12 @@ import numpy as np
 from netcalc.compiler.initialize import Params, State
 from netcalc.data.images import MAX_VALUE, load_image
 from netcalc.data.pipeline import evaluation_batches, prepare
-from netcalc.diagnostics import CannotRunError
+from netcalc.data.samples import Split
+from netcalc.diagnostics import CannotRunError, SpecError
 from netcalc.train.checkpoint import Checkpoint, load_checkpoint
 from netcalc.train.metrics import Metrics, Sums
-from netcalc.train.plan import Plan, make_plan
+from netcalc.train.plan import Plan, check_ends, check_samples, make_plan, training_of
+from netcalc.train.recipe import make_recipe
 from netcalc.train.run import PREPROCESSING, checkpoint_path, open_run
 from netcalc.train.step import make_evaluation_step
 
@@ -22,8 +25,11 @@ BATCH = 256
 """Samples in an evaluation batch, whatever the training's: sums then do not depend on it."""
 
 
+SplitName = Literal["train", "validation", "test"]
+
+
 class Evaluator:
-    """Evaluates parameters on the held-out split of a plan."""
+    """Evaluates parameters on the splits of a plan."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -31,8 +37,12 @@ class Evaluator:
 
     def test(self, params: Params, state: State) -> Metrics:
         """Return mean loss and accuracy over the test split."""
+        return self.on(self.plan.dataset.test, params, state)
+
+    def on(self, split: Split, params: Params, state: State) -> Metrics:
+        """Return mean loss and accuracy over a split."""
         sums = Sums.zero()
-        for (images, labels), weights in evaluation_batches(self.plan.dataset.test, BATCH):
+        for (images, labels), weights in evaluation_batches(split, BATCH):
             sums = self._step(params, state, sums, images, labels, weights)
         return sums.means()
 
@@ -44,6 +54,7 @@ class Evaluation:
     metrics: Metrics
     checkpoint: Checkpoint
     source: str
+    split: SplitName
     samples: int
 
 
@@ -59,28 +70,41 @@ class Prediction:
     scores: tuple[float, ...]
 
 
-def evaluate_run(run: Path, checkpoint: str) -> Evaluation:
-    """Return loss and accuracy of a run's checkpoint on the held-out split, preprocessed as in training.
+def evaluate_run(run: Path, checkpoint: str, split: SplitName = "test") -> Evaluation:
+    """Return loss and accuracy of a run's checkpoint on a split of its data, preprocessed as in training.
 
-    Raises CannotRunError for what is no run, or a damaged one.
+    Raises CannotRunError for what is no run, or a damaged one, and for data without the split.
     """
     plan, saved = _open(run, checkpoint)
-    metrics = Evaluator(plan).test(saved.params, saved.state)
-    return Evaluation(metrics, saved, plan.dataset.name, len(plan.dataset.test.labels))
+    data = plan.dataset
+    samples = {"train": data.train, "validation": data.validation, "test": data.test}[split]
+    if samples is None:
+        help = "`split: [0.8, 0.1, 0.1]` under `train.data` sets samples apart before a training"
+        raise CannotRunError(f"{run}: its data `{data.name}` have no {split} split", help)
+    metrics = Evaluator(plan).on(samples, saved.params, saved.state)
+    return Evaluation(metrics, saved, data.name, split, len(samples.labels))
 
 
 def predict_files(run: Path, checkpoint: str, files: list[Path]) -> list[Prediction]:
-    """Return the classes of image files, preprocessed as the run's images were."""
-    plan, saved = _open(run, checkpoint)
-    images = np.stack([load_image(file, plan.preprocessing.source) for file in files])
+    """Return the classes of image files, preprocessed as the run's images were; its data need not be there."""
+    graph, preprocessing = open_run(run)
+    check_ends(graph)
+    recipe = make_recipe(graph, training_of(graph), lambda images: prepare(images, preprocessing, MAX_VALUE))
+    try:
+        check_samples(graph, preprocessing, preprocessing.classes, PREPROCESSING)
+    except SpecError as error:
+        message = error.diagnostics[0].message
+        raise CannotRunError(f"{run / PREPROCESSING}: not the preprocessing of this run: {message}") from None
+    saved = load_checkpoint(checkpoint_path(run, checkpoint), graph)
+    images = np.stack([load_image(file, preprocessing.source) for file in files])
 
     @jax.jit
     def scores(images: jax.Array) -> jax.Array:
-        outputs, _ = plan.network.apply(saved.params, saved.state, prepare(images, plan.preprocessing, MAX_VALUE))
+        outputs, _ = recipe.network.apply(saved.params, saved.state, recipe.prepare(images))
         outputs = outputs.reshape(outputs.shape[0], -1)
-        return jax.nn.softmax(outputs) if plan.spec.loss == "cross_entropy" else outputs
+        return jax.nn.softmax(outputs) if recipe.spec.loss == "cross_entropy" else outputs
 
-    names = plan.preprocessing.classes
+    names = preprocessing.classes
     found = []
     for start in range(0, len(files), BATCH):
         for file, row in zip(files[start:], np.asarray(scores(images[start : start + BATCH])), strict=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -11,8 +11,9 @@ from netcalc.analysis.data_fit import Misfit, misfits_of_ends, misfits_of_sample
 from netcalc.compiler.network import Network
 from netcalc.data.augment import augmented, mixes
 from netcalc.data.pipeline import normalized, prepare, scaled
-from netcalc.data.preprocessing import Preprocessing, fit_preprocessing
-from netcalc.data.sources import Dataset, load_dataset
+from netcalc.data.preprocessing import Preprocessing, fit_preprocessing, unfitted
+from netcalc.data.samples import Dataset
+from netcalc.data.sources import load_dataset
 from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
 from netcalc.spec.training import EPOCHS, TrainingSpec
@@ -66,20 +67,13 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
 
     Raises SpecError where the section is missing or the data do not fit the network.
     """
-    spec = graph.spec.train
-    if spec is None:
-        raise _error(
-            graph,
-            "NC200",
-            f"{graph.spec.file} has no `train:` section",
-            "train",
-            "for example `train: {data: mnist5k}`",
-        )
-    _raise_first(graph, misfits_of_ends(graph))
-    dataset = load_dataset(spec.data)
-    if preprocessing is None:
-        preprocessing = fit_preprocessing(dataset, spec.data, graph.spec.sections)
-    _raise_first(graph, misfits_of_samples(graph, dataset.name, preprocessing.shape, len(dataset.classes)))
+    spec, places = training_of(graph), graph.spec.sections
+    check_ends(graph)
+    dataset = load_dataset(spec.data, places)
+    # Before the statistics, which take a pass over the images.
+    seen = preprocessing or unfitted(dataset.train.images.shape[1:], spec.data, places)
+    check_samples(graph, seen, dataset.classes, dataset.name)
+    preprocessing = preprocessing or fit_preprocessing(dataset, spec.data, places)
     recipe = make_recipe(
         graph,
         spec,
@@ -87,6 +81,30 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
         augment=_augment(spec, preprocessing, dataset.max_value),
     )
     return Plan(graph, spec, recipe, dataset, preprocessing)
+
+
+def training_of(graph: Graph) -> TrainingSpec:
+    """Return the `train:` section of a graph's spec; raises SpecError where there is none."""
+    if graph.spec.train is None:
+        message, help = f"{graph.spec.file} has no `train:` section", "for example `train: {data: mnist5k}`"
+        raise _error(graph, "NC200", message, "train", help)
+    return graph.spec.train
+
+
+def check_ends(graph: Graph) -> None:
+    """Raise SpecError for a network that has not one input and one output, or has auxiliary heads."""
+    _raise_first(graph, misfits_of_ends(graph))
+
+
+def check_shape(graph: Graph, preprocessing: Preprocessing, source: str) -> None:
+    """Raise SpecError unless the images of a source have the shape that the network reads."""
+    found = misfits_of_samples(graph, source, preprocessing.shape, 0)
+    _raise_first(graph, (misfit for misfit in found if misfit.code == "NC201"))
+
+
+def check_samples(graph: Graph, preprocessing: Preprocessing, classes: Sequence[str], source: str) -> None:
+    """Raise SpecError unless images and classes of a source fit the network."""
+    _raise_first(graph, misfits_of_samples(graph, source, preprocessing.shape, len(classes)))
 
 
 def _augment(spec: TrainingSpec, preprocessing: Preprocessing, max_value: int) -> Augment | None:

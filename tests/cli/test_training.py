@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from netcalc.data.sources import load_dataset
-from netcalc.spec.training import DataSpec
+from netcalc.spec.data import PackagedData
 from tests.cli.conftest import TINY, Trained
 from tests.cli.test_terminal import in_terminal
 from tests.conftest import ROOT, Cli, command, command_env
@@ -38,7 +38,7 @@ def copy(trained: Trained, tmp_path: Path) -> Path:
 def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The held-out images of `digits` as PNG files, in order."""
     folder = tmp_path_factory.mktemp("images")
-    dataset = load_dataset(DataSpec(source="digits"))
+    dataset = load_dataset(PackagedData(source="digits"))
     files = []
     for index, image in enumerate(dataset.test.images[..., 0]):
         files.append(folder / f"{index:03d}.png")
@@ -131,7 +131,7 @@ def test_predictions_on_files_are_as_good_as_the_evaluation(
     answer = json.loads(done.stdout)
     assert answer["format"] == "netcalc.prediction/1"
     assert [p["file"] for p in answer["predictions"]] == list(map(str, images))
-    labels = load_dataset(DataSpec(source="digits")).test.labels
+    labels = load_dataset(PackagedData(source="digits")).test.labels
     hits = 0
     for prediction, label in zip(answer["predictions"], labels, strict=True):
         scores = [c["score"] for c in prediction["classes"]]

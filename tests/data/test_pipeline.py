@@ -8,9 +8,10 @@ import pytest
 
 from netcalc.data.pipeline import epoch_order, evaluation_batches, prepare, training_batches
 from netcalc.data.preprocessing import Preprocessing, fit_preprocessing, stored_preprocessing
-from netcalc.data.sources import Dataset, Split, load_dataset
+from netcalc.data.samples import Dataset, Split
+from netcalc.data.sources import load_dataset
 from netcalc.diagnostics import CannotRunError
-from netcalc.spec.training import DataSpec
+from netcalc.spec.data import PackagedData
 
 
 def split_of(samples):
@@ -70,8 +71,8 @@ def test_prepare_resizes_before_it_pads():
 
 
 def test_auto_makes_the_training_images_zero_mean_and_unit_variance():
-    dataset = load_dataset(DataSpec(source="digits"))
-    fitted = fit_preprocessing(dataset, DataSpec(source="digits"), {})
+    dataset = load_dataset(PackagedData(source="digits"))
+    fitted = fit_preprocessing(dataset, PackagedData(source="digits"), {})
     x = np.asarray(prepare(jnp.array(dataset.train.images), fitted, dataset.max_value), np.float64)
     assert x.mean() == pytest.approx(0, abs=1e-5)
     assert x.std() == pytest.approx(1, abs=1e-5)
@@ -79,7 +80,7 @@ def test_auto_makes_the_training_images_zero_mean_and_unit_variance():
 
 def test_a_constant_channel_stays_finite():
     flat = Split(np.full((3, 2, 2, 1), 7, np.uint8), np.zeros(3, np.int32))
-    fitted = fit_preprocessing(Dataset("flat", flat, flat, ("a",), 255), DataSpec(source="digits"), {})
+    fitted = fit_preprocessing(Dataset("flat", flat, flat, ("a",), 255), PackagedData(source="digits"), {})
     assert fitted.std == (1.0,)
     assert float(jnp.abs(prepare(jnp.array(flat.images), fitted, 255)).max()) < 1e-6
 
@@ -87,7 +88,7 @@ def test_a_constant_channel_stays_finite():
 def test_statistics_come_from_the_training_split_alone():
     dark = Split(np.zeros((4, 2, 2, 1), np.uint8), np.zeros(4, np.int32))
     light = Split(np.full((4, 2, 2, 1), 255, np.uint8), np.zeros(4, np.int32))
-    fitted = fit_preprocessing(Dataset("two", dark, light, ("a",), 255), DataSpec(source="digits"), {})
+    fitted = fit_preprocessing(Dataset("two", dark, light, ("a",), 255), PackagedData(source="digits"), {})
     assert fitted.mean == (0.0,)
 
 

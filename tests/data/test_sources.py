@@ -8,15 +8,16 @@ from typing import Literal, get_args
 import numpy as np
 import pytest
 
-from netcalc.data import sources
+from netcalc.data import packaged
 from netcalc.data.catalog import BUILT_INS
-from netcalc.data.sources import Dataset, load_dataset
+from netcalc.data.samples import Dataset
+from netcalc.data.sources import load_dataset
 from netcalc.diagnostics import CannotRunError
-from netcalc.spec.training import DataSpec
+from netcalc.spec.data import PackagedData
 
 Name = Literal["mnist5k", "digits"]
 
-BUILTIN = Path(sources.__file__).parent / "builtin"
+BUILTIN = Path(packaged.__file__).parent / "builtin"
 
 # name: (side, max_value, training samples of each class, test samples of each class)
 FACTS: dict[Name, tuple[int, int, list[int], list[int]]] = {
@@ -33,7 +34,7 @@ every_source = pytest.mark.parametrize("name", FACTS)
 
 
 def load(name: Name) -> Dataset:
-    return load_dataset(DataSpec(source=name))
+    return load_dataset(PackagedData(source=name))
 
 
 def damaged(monkeypatch: pytest.MonkeyPatch, folder: Path, content: bytes | None) -> Path:
@@ -42,12 +43,12 @@ def damaged(monkeypatch: pytest.MonkeyPatch, folder: Path, content: bytes | None
     file.parent.mkdir()
     if content is not None:
         file.write_bytes(content)
-    monkeypatch.setattr(sources, "files", lambda package: folder)
+    monkeypatch.setattr(packaged, "files", lambda package: folder)
     return file
 
 
 def test_table_holds_what_specs_may_name() -> None:
-    assert tuple(BUILT_INS) == get_args(DataSpec.model_fields["source"].annotation)
+    assert tuple(BUILT_INS) == get_args(PackagedData.model_fields["source"].annotation)
     assert {f"{name}.npz" for name in BUILT_INS} == {file.name for file in BUILTIN.glob("*.npz")}
 
 
@@ -106,7 +107,7 @@ def test_the_catalog_tells_what_the_files_hold(name: Name) -> None:
 
 def test_only_the_source_of_the_spec_is_used() -> None:
     plain = load("digits")
-    prepared = load_dataset(DataSpec(source="digits", resize=(16, 16), pad=2, normalize="none"))
+    prepared = load_dataset(PackagedData(source="digits", resize=(16, 16), pad=2, normalize="none"))
     assert np.array_equal(prepared.train.images, plain.train.images)
     assert np.array_equal(prepared.test.images, plain.test.images)
 
@@ -169,7 +170,7 @@ def test_pickled_arrays_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_sources_leave_jax_alone() -> None:
     code = (
-        "import sys; from netcalc.data.sources import load_dataset; from netcalc.spec.training import DataSpec; "
-        "load_dataset(DataSpec(source='digits')); assert not {'jax', 'optax'} & sys.modules.keys()"
+        "import sys; from netcalc.data.sources import load_dataset; from netcalc.spec.data import PackagedData; "
+        "load_dataset(PackagedData(source='digits')); assert not {'jax', 'optax'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from netcalc.analysis.cost import count_params
 from netcalc.checks.rules.kinds import ACTIVATIONS
 from netcalc.checks.rules.rule import Finding, Subject
-from netcalc.data.catalog import BUILT_INS
+from netcalc.data.catalog import KNOWN
 from netcalc.graph import Node
 from netcalc.layers.dense import Dense
 
@@ -104,7 +104,7 @@ def params_per_image(subject: Subject) -> Iterator[Finding]:
         train: {data: mnist5k}
     """
     train = subject.graph.spec.train
-    known = BUILT_INS.get(train.data.source) if train is not None else None
+    known = KNOWN.get(train.data.source) if train is not None else None
     if train is None or known is None or not subject.graph.complete:
         return
     params = sum(count_params(node, node.known).trainable for node in subject.known)

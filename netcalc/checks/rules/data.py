@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from netcalc.analysis.data_fit import Misfit, misfits_of_ends, misfits_of_samples, prepared_shape
 from netcalc.checks.rules.rule import Finding, Subject
-from netcalc.data.catalog import BUILT_INS
+from netcalc.data.catalog import KNOWN
 
 
 def data_shape(subject: Subject) -> Iterator[Finding]:
@@ -87,7 +87,9 @@ def _misfits_of_samples(subject: Subject) -> Iterator[Misfit]:
     graph, train = subject.graph, subject.graph.spec.train
     if train is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
         return
-    known = BUILT_INS[train.data.source]
+    known = KNOWN.get(train.data.source)
+    if known is None:  # its sizes are known once the data are read
+        return
     shape = prepared_shape(known.shape, train.data)
     if shape is not None:
         yield from misfits_of_samples(graph, train.data.source, shape, len(known.classes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netcalc.checks.rules.rule import Finding, Subject
-from netcalc.data.catalog import BUILT_INS
+from netcalc.data.catalog import KNOWN
 from netcalc.spec.training import EPOCHS, TrainingSpec
 
 USUAL_RATES = {"sgd": (1e-5, 1.0), "momentum": (1e-5, 1.0), "nesterov": (1e-5, 1.0), "adam": (1e-6, 1e-2)}
@@ -121,7 +121,7 @@ def batch_beyond_data(subject: Subject) -> Iterator[Finding]:
         train: {data: digits, batch_size: 64}
     """
     train = subject.graph.spec.train
-    known = BUILT_INS.get(train.data.source) if train is not None else None
+    known = KNOWN.get(train.data.source) if train is not None else None
     if train is not None and known is not None and train.batch_size > known.train_images:
         message = f"a batch of {train.batch_size:,} is more than the {known.train_images:,} training images"
         yield Finding(message, "32 to 256 are usual", section="train.batch_size")
@@ -204,7 +204,7 @@ def _steps(train: TrainingSpec) -> int | None:
     """Return the updates of a training, None where the size of its data set is not known."""
     if train.steps is not None:
         return train.steps
-    known = BUILT_INS.get(train.data.source)
+    known = KNOWN.get(train.data.source)
     return None if known is None else (train.epochs or EPOCHS) * -(-known.train_images // train.batch_size)
 
 
