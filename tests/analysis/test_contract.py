@@ -81,8 +81,8 @@ KEYS = {
     "layers[].memory": {"weights_bytes", "alive_bytes"},
     "layers[].seconds": {"training", "inference", "binds", "intensity"},
     "diagnostics[]": {
-        "code", "severity", "message", "help", "file", "line", "column", "end_line", "end_column", "node", "context",
-        "related",
+        "code", "severity", "message", "help", "file", "line", "column", "end_line", "end_column", "node",
+        "context", "related",
     },
     "diagnostics[].related[]": {"file", "line", "column", "message"},
 }  # fmt: skip

@@ -63,8 +63,8 @@ def test_a_lifted_budget_stays_in_force_and_is_told(here: Cli, repository: Path)
     assert [line for line in against(here, repository) if "NC301" not in line] == [
         "net.yaml:6:19: warning[NC404]: the budget of `params` is looser; the one of HEAD stays in force (who "
         "agreed to it can merge the change; the check will hold the new one from then on)",
-        f"net.yaml:6:19: error[NC401]: `params` of net.yaml is {PARAMS + 90:,}, over the budget of {PARAMS:,} by 90, "
-        f"{90 / PARAMS:.1%} (make the largest layers smaller, or raise the budget)",
+        f"net.yaml:6:19: error[NC401]: `params` of net.yaml is {PARAMS + 90:,}, over the budget of {PARAMS:,} "
+        f"by 90, {90 / PARAMS:.1%} (make the largest layers smaller, or raise the budget)",
     ]
 
 
@@ -213,7 +213,8 @@ def test_files_that_look_like_a_repository_do_not_judge(here: Cli, repository: P
         ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True
     ).stdout.strip()
     for name, text in (
-        ("HEAD", "ref: refs/heads/main\n"), ("refs/heads/.keep", ""), ("config", "[core]\nbare = false\nworktree = .\n"),
+        ("HEAD", "ref: refs/heads/main\n"), ("refs/heads/.keep", ""),
+        ("config", "[core]\nbare = false\nworktree = .\n"),
         ("objects/info/alternates", f"{repository}/.git/objects\n"),
     ):  # fmt: skip
         (repository / "nets" / name).parent.mkdir(parents=True, exist_ok=True)
