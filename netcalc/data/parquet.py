@@ -188,9 +188,9 @@ def _holds_files(kind: Any) -> bool:
 
 
 def _encoded(value: Any, row: str) -> bytes:
-    found = value.as_py()
-    if isinstance(found, dict):
-        found = found["bytes"]
+    from pyarrow import types
+
+    found = (value["bytes"] if types.is_struct(value.type) and value.is_valid else value).as_py()
     if not isinstance(found, bytes):
         help = "datasets' `Image` keeps only a path where files were not embedded: see its `embed_external_files`"
         raise CannotRunError(f"{row} holds no image", help=help)
