@@ -84,15 +84,20 @@ def _pixels(fields: list[str], max_value: int, place: str) -> bytes:
     try:
         row = bytes(map(int, fields))
     except ValueError:
-        wrong = next(
-            field for field in fields if not field.strip().isdecimal() or len(field) > 9 or int(field) > 255
-        )
+        wrong = next(field for field in fields if not _is_byte(field))
         message = f"{place}: `{cut(wrong)}` is no pixel value: whole numbers from 0 to {max_value} are"
         help = "`header: true` passes over a first line of names" if place.endswith(":1") else ""
         raise CannotRunError(message, help) from None
     if max(row) > max_value:
         raise CannotRunError(f"{place}: the pixel value {max(row)} is above `max_value` ({max_value})")
     return row
+
+
+def _is_byte(field: str) -> bool:
+    try:
+        return 0 <= int(field) <= 255
+    except ValueError:
+        return False
 
 
 def _column(label: str, head: list[str], name: str) -> int:

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,34 +77,37 @@ def read_parquet(spec: ParquetData) -> Collection:
     tables = {part: mapped_table(found, (spec.image, spec.label)) for part, found in files.items()}
     names = {part: shown(found[0] if len(found) == 1 else spec.path) for part, found in files.items()}
     labels, classes = _labels(tables, names, spec)
+    size = spec.resize or (spec.shape[:2] if spec.shape is not None else None)
     skipped: list[str] = []
     splits: dict[str, Split] = {}
-    size = spec.resize
     for part, table in tables.items():
-        column = table.column(spec.image)
-        pixel_shape = None if _holds_files(column.type) else spec.shape
-        if pixel_shape is None and not _holds_files(column.type):
-            message = f"{names[part]}: `{spec.image}` holds {column.type}, which needs `shape`"
-            raise CannotRunError(message, help="give [height, width, channels] of the pixel values")
-        channels = spec.channels if pixel_shape is None else pixel_shape[2]
-        kept = np.arange(len(column))
-        lengths = tuple(map(os.path.getsize, files[part]))
-        images = RowImages(column, names[part], size or (1, 1), channels, pixel_shape, lengths)
+        images = _row_images(table.column(spec.image), names[part], files[part], spec)
+        kept = np.arange(len(images.column))
         if spec.on_corrupt == "skip":
             kept = _sound(images, skipped)
             check_labels(kept, len(kept), names[part])
-        if size is None:
-            size = pixel_shape[:2] if pixel_shape is not None else _common_size(images, kept)
-        elif spec.resize is None and pixel_shape is None:
-            _common_size(images, kept, size)
-        images = replace(images, size=size)
-        whole = Split(images, labels[part])
-        splits[part] = whole if len(kept) == len(column) else whole.part(kept)
+        size = size if spec.resize is not None or spec.shape is not None else _common_size(images, kept, size)
+        assert size is not None
+        whole = Split(replace(images, size=size), labels[part])
+        splits[part] = whole if len(kept) == len(images.column) else whole.part(kept)
     if "test" not in splits and "validation" in splits:
         splits["test"] = splits.pop("validation")
     return Collection(
         splits["train"], classes, splits.get("validation"), splits.get("test"), skipped=tuple(skipped)
     )
+
+
+def _row_images(column: Any, name: str, files: Sequence[str], spec: ParquetData) -> RowImages:
+    """Return the images of a column, in a size that is still to be told where it is that of the files."""
+    encoded = _holds_files(column.type)
+    if encoded == (spec.shape is not None):
+        message = f"{name}: `{spec.image}` holds {'encoded images' if encoded else column.type}, "
+        if encoded:
+            raise CannotRunError(f"{message}whose shape is their own", help="leave `shape` out")
+        raise CannotRunError(f"{message}which needs `shape`", help="[height, width, channels] of the pixel values")
+    channels = spec.channels if spec.shape is None else spec.shape[2]
+    lengths = tuple(map(os.path.getsize, files))
+    return RowImages(column, name, spec.resize or (1, 1), channels, spec.shape, lengths)
 
 
 def _files_of_parts(path: str) -> dict[str, list[str]]:
@@ -188,9 +192,9 @@ def _holds_files(kind: Any) -> bool:
 
 
 def _encoded(value: Any, row: str) -> bytes:
-    found = value.as_py()
-    if isinstance(found, dict):
-        found = found["bytes"]
+    from pyarrow import types
+
+    found = (value["bytes"] if types.is_struct(value.type) and value.is_valid else value).as_py()
     if not isinstance(found, bytes):
         help = "datasets' `Image` keeps only a path where files were not embedded: see its `embed_external_files`"
         raise CannotRunError(f"{row} holds no image", help=help)

@@ -322,6 +322,7 @@ def test_labels_of_csv_are_numbered_in_order(tmp_path: Path) -> None:
         (rows(IMAGES[:2] * 0, "ab").replace("0\n", "256\n", 1), {}, ":1: `256` is no pixel value"),
         (rows(IMAGES[:2] * 0, "ab").replace("0\n", "-1\n", 1), {}, ":1: `-1` is no pixel value"),
         (rows(IMAGES[:2] * 0, "ab").replace("0\n", "0.5\n", 1), {}, ":1: `0.5` is no pixel value"),
+        (rows(IMAGES[:2] * 0, "ab").replace("0\n", "8\x1d\n", 1), {}, "is no pixel value"),
         (rows(IMAGES[:2] * 0, "ab").replace("0\n", "9" * 500 + "\n", 1), {}, "is no pixel value"),
         (rows(IMAGES[:2] * 0 + 17, "ab"), {"max_value": 16}, ":1: the pixel value 17 is above `max_value` (16)"),
         (rows(IMAGES[:2], ["a", "b" * 300]), {}, ":2: a label of 300 characters"),

@@ -187,6 +187,7 @@ def test_a_row_without_an_image_is_named(tmp_path: Path) -> None:
         (table(), {"label": "labl"}, "has no column `labl`"),
         (table(), {"image": "img"}, "has no column `img`"),
         (table(), {"image": "id"}, "`id` holds int64, which needs `shape`"),
+        (table(), {"shape": (6, 5, 3)}, "`image` holds encoded images, whose shape is their own"),
         (table(), {"image": "id", "shape": (1, 1, 1)}, "holds no list of pixels"),
         (table()[:0], {}, "holds no samples"),
     ],
