@@ -13,8 +13,12 @@ import typer
 from netcalc.cli.options import CacheOption, Device, DeviceOption, RootOption, SetOption
 from netcalc.cli.output import console, write_text
 from netcalc.cli.signals import noted_signals
+<<<<<<< HEAD
 from netcalc.diagnostics import CannotRunError, SpecError
 from netcalc.units import plural
+=======
+from netcalc.diagnostics import CannotRunError
+>>>>>>> resume
 
 if TYPE_CHECKING:
     from netcalc.train.device import JaxDevice
@@ -176,9 +180,11 @@ def _train(
     try:
         with noted_signals() as interrupted, progress.shown_while():
             outcome = run_training(plan, run, clock, interrupted, start)
-            resources = measured_resources(plan, chosen, clock, before_bytes)
-            write_resources(run, resources)
+            if clock.windows:  # a run that was complete already keeps what was measured of it
+                resources = measured_resources(plan, chosen, clock, before_bytes)
+                write_resources(run, resources)
             write_run_record(run, _ended(record, outcome))
+<<<<<<< HEAD
     except DivergedError as error:
         _note_failure(run, record, str(error))
         _print_diverged(run, error)
@@ -186,10 +192,13 @@ def _train(
     except (CannotRunError, SpecError) as error:
         _note_failure(run, record, str(error))
         raise
+=======
+>>>>>>> resume
     except Exception as error:
-        _note_failure(run, record, f"{type(error).__name__}: {error}")
+        is_ours = isinstance(error, CannotRunError)
+        _note_failure(run, record, str(error) if is_ours else f"{type(error).__name__}: {error}")
         raise
-    for line in resources_lines(resources):
+    for line in resources_lines(resources) if clock.windows else ():
         log.print(line, soft_wrap=True)
     if outcome.signal is not None:
         log.print(f"interrupted after {outcome.step} updates; saved in {run}", soft_wrap=True)

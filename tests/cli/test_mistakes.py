@@ -202,7 +202,6 @@ def test_output_that_cannot_be_written(here: Cli, good: Path, target: str, forma
         (["analyze", "good.yaml", "good.yaml"], "good.yaml"),
         (["check"], "PATH"),
         (["check", "good.yaml", "-f", "table"], "table"),
-        (["train"], "SPEC"),
         (["train", "good.yaml", "--device", "abacus"], "abacus"),
         (["evaluate"], "RUN"),
         (["predict", "run"], "FILE"),

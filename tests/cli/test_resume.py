@@ -198,6 +198,15 @@ def test_options_of_a_resumption_need_one(cli: Cli, folder: Path) -> None:
     assert (done.code, "not a run directory" in done.stderr) == (2, True)
 
 
+def test_a_complete_run_prints_its_figures_again_and_stays_as_it_was(cli: Cli, whole: Path) -> None:
+    before, resources = left_behind(whole), (whole / "resources.json").read_bytes()
+    done = cli("train", "--resume", whole, *CPU)
+    last = json.loads((whole / "metrics.jsonl").read_text().splitlines()[-1])
+    assert (done.code, done.stdout.splitlines()[0]) == (0, f"test loss {last['test_loss']:.4f}")
+    assert "epoch" not in done.stderr
+    assert (left_behind(whole), (whole / "resources.json").read_bytes()) == (before, resources)
+
+
 def test_another_environment_is_warned_of_and_recorded(cli: Cli, folder: Path, whole: Path) -> None:
     stored = json.loads((whole / "environment.json").read_text())
     (whole / "environment.json").write_text(json.dumps({**stored, "threads": 99, "xla_flags": "--xla_x"}))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.step import _AUGMENT, initial_train_state, make_train_step
+from tests.conftest import ROOT
 
 BATCH, HEIGHT, WIDTH = 64, 7, 9
 IMAGES = np.random.default_rng(0).uniform(0.05, 1, (BATCH, HEIGHT, WIDTH, 3)).astype(np.float32)
@@ -260,3 +262,20 @@ def test_wrong_changes_are_told(written: str, message: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_spec(SPEC % written)
     assert any(message in d.message for d in caught.value.diagnostics), caught.value.diagnostics
+
+
+def test_the_page_lists_every_change_with_its_main_field_and_defaults() -> None:
+    page = (ROOT / "docs" / "augmentation.md").read_text(encoding="utf-8")
+    rows = dict[str, str]()
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `"):
+            rows |= dict.fromkeys(re.findall(r"`(\w+)`", cells[0]), cells[1])
+    assert rows.keys() == Augmentation.model_fields.keys()
+    for kind, main in rows.items():
+        (model,) = (part for part in get_args(Augmentation.model_fields[kind].annotation) if part is not type(None))
+        named = re.findall(r"`(\w+)`", main)
+        assert named == ([] if model.principal is None else [model.principal])
+        default = re.search(r"\(([\d.]+)\)", main)
+        if default is not None:
+            assert model.model_fields[model.principal].default == float(default[1])

@@ -10,7 +10,6 @@ import pytest
 from netcalc.data.pipeline import split_batch, training_batches
 from netcalc.diagnostics import SpecError
 from netcalc.train.ahead_of_time import as_declared, compile_step, memory_of
-from netcalc.train.device import choose_device
 from netcalc.train.loop import train
 from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
@@ -163,7 +162,7 @@ class Silent:
 def test_a_training_counts_updates(overrides, steps, tmp_path):
     graph = graph_of(DENSE, "train.epochs=2", *overrides)
     plan, reporter = make_plan(graph), Silent()
-    run = create_run(tmp_path, graph, plan.preprocessing, choose_device("cpu"))
+    run = create_run(tmp_path, graph, plan.preprocessing, {})
     outcome = train(plan, run, reporter, lambda: None)
     assert (outcome.last.step, outcome.last.epoch) == (steps, 2)
     assert len(reporter.seen) == steps
@@ -174,13 +173,13 @@ def test_a_training_counts_updates(overrides, steps, tmp_path):
 def test_a_signal_lets_the_update_under_way_finish(tmp_path):
     graph = graph_of(DENSE, "train.accumulate=4")
     plan, asked = make_plan(graph), []
-    run = create_run(tmp_path, graph, plan.preprocessing, choose_device("cpu"))
+    run = create_run(tmp_path, graph, plan.preprocessing, {})
 
     def after_three():
         asked.append(None)
         return 2 if len(asked) > 3 else None
 
-    assert train(plan, run, Silent(), after_three).last.step == 3
+    assert train(plan, run, Silent(), after_three).step == 3
 
 
 def test_batch_gradient_descent_takes_no_accumulation():

@@ -82,7 +82,9 @@ def test_no_checkpoint_of_what_is_not_finite(tmp_path: Path) -> None:
 
 def test_it_is_found_late_in_a_training_too(tmp_path: Path) -> None:
     """A rate a little too large: the outputs of a linear network grow by a factor an update until they overflow."""
-    linear = NET[: NET.index("layers:")] + "layers: [flatten, {dense: 10, name: head}]\n" + NET[NET.index("train:") :]
+    linear = (
+        NET[: NET.index("layers:")] + "layers: [flatten, {dense: 10, name: head}]\n" + NET[NET.index("train:") :]
+    )
     found = diverged(tmp_path, "train.loss=half_mse", "train.optimizer={sgd: 0.12}", "train.epochs=9", text=linear)
     assert found.epoch >= 2
     assert found.step > 21
@@ -105,7 +107,9 @@ def test_skipping_leaves_everything_as_it_was(accumulate: int) -> None:
     images, labels = plan.dataset.train.images[np.arange(64)], plan.dataset.train.labels[:64]
     state, sums = update(state, Sums.zero(), images, labels)
     before = jax.tree.map(np.asarray, (state.params, state.optimizer))
-    poisoned = state._replace(params=jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].set(jnp.nan), state.params))
+    poisoned = state._replace(
+        params=jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].set(jnp.nan), state.params)
+    )
     kept = jax.tree.map(np.asarray, poisoned.params)
     after, sums = update(poisoned, sums, images, labels)
     assert int(after.step) == 2
