@@ -13,12 +13,8 @@ import typer
 from netcalc.cli.options import CacheOption, Device, DeviceOption, RootOption, SetOption
 from netcalc.cli.output import console, write_text
 from netcalc.cli.signals import noted_signals
-<<<<<<< HEAD
-from netcalc.diagnostics import CannotRunError, SpecError
-from netcalc.units import plural
-=======
 from netcalc.diagnostics import CannotRunError
->>>>>>> resume
+from netcalc.units import plural
 
 if TYPE_CHECKING:
     from netcalc.train.device import JaxDevice
@@ -184,16 +180,10 @@ def _train(
                 resources = measured_resources(plan, chosen, clock, before_bytes)
                 write_resources(run, resources)
             write_run_record(run, _ended(record, outcome))
-<<<<<<< HEAD
     except DivergedError as error:
         _note_failure(run, record, str(error))
         _print_diverged(run, error)
         sys.exit(1)
-    except (CannotRunError, SpecError) as error:
-        _note_failure(run, record, str(error))
-        raise
-=======
->>>>>>> resume
     except Exception as error:
         is_ours = isinstance(error, CannotRunError)
         _note_failure(run, record, str(error) if is_ours else f"{type(error).__name__}: {error}")
