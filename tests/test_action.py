@@ -12,6 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -197,8 +198,8 @@ def test_netcalc_is_installed_apart_from_the_job(runner: Runner) -> None:
     python = runner.bin / "python"
     runner.command(
         "python",
-        f'mkdir -p "$3/bin"\nprintf \'#!/bin/sh\\nprintf "%%s\\\\n" "$@" >>"{calls}"\\n\' >"$3/bin/python"\n'
-        'chmod +x "$3/bin/python"',
+        f'mkdir -p "$4/bin"\nprintf \'#!/bin/sh\\nprintf "%%s\\\\n" "$@" >>"{calls}"\\n\' >"$4/bin/python"\n'
+        'chmod +x "$4/bin/python"',
     )
     for version, installed in (("", "/the/action"), ("netcalc-nn==0.1.0", "netcalc-nn==0.1.0")):
         calls.unlink(missing_ok=True)
@@ -206,6 +207,23 @@ def test_netcalc_is_installed_apart_from_the_job(runner: Runner) -> None:
         assert ran.code == 0, ran.output
         assert ran.outputs == {"bin": f"{runner.temp}/netcalc-venv/bin"}
         assert calls.read_text().splitlines()[-2:] == ["--", installed]
+
+
+def test_installing_runs_no_code_of_the_checkout(runner: Runner) -> None:
+    pwned = runner.temp / "pwned"
+    for module in ("venv.py", "pip/__main__.py", "pip/__init__.py", "ensurepip.py"):
+        path = runner.workspace / module
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"open({str(pwned)!r}, 'a')\n")
+    wheel = runner.temp / "empty-1.0-py3-none-any.whl"
+    with ZipFile(wheel, "w") as archive:
+        archive.writestr("empty-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: empty\nVersion: 1.0\n")
+        archive.writestr("empty-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("empty-1.0.dist-info/RECORD", "")
+    ran = runner.step("Install netcalc", PYTHON=sys.executable, VERSION=str(wheel), PIP_NO_INDEX="1")
+    assert ran.code == 0, ran.output
+    assert list(Path(ran.outputs["bin"]).parent.rglob("empty-1.0.dist-info"))
+    assert not pwned.exists()
 
 
 def git(folder: Path, *words: str) -> str:
@@ -250,6 +268,30 @@ def test_a_branch_is_fetched_and_what_is_there_is_not(runner: Runner, origin: Pa
     head = git(runner.workspace, "rev-parse", "HEAD")
     shutil.rmtree(origin)
     assert runner.step(BASE, AGAINST="HEAD").outputs == {"commit": head}
+
+
+def test_a_repository_that_is_committed_is_not_read(runner: Runner, origin: Path) -> None:
+    first = git(origin, "rev-parse", "HEAD^")
+    embedded = runner.workspace / "nets"
+    git(runner.workspace, "init", "--quiet", "--bare", str(embedded))
+    git(embedded, "config", "remote.origin.url", str(origin))
+    git(embedded, "config", "remote.origin.uploadpack", f"touch '{runner.temp}/pwned'; git-upload-pack")
+    ran = runner.step(BASE, EVENT_BASE=first, folder="nets")
+    assert (ran.code, ran.outputs) == (0, {"commit": first}), ran.output
+    assert not (runner.temp / "pwned").exists()
+
+
+def test_a_checkout_below_the_workspace_is_the_one_that_is_read(runner: Runner, origin: Path) -> None:
+    git(runner.workspace, "clone", "--quiet", origin.as_uri(), "models")
+    (runner.workspace / "models" / "nets").mkdir()
+    first = git(origin, "rev-parse", "HEAD^")
+    assert runner.step(BASE, AGAINST="HEAD^", folder="models/nets").outputs == {"commit": first}
+
+
+def test_without_a_repository_there_is_nothing_to_compare_with(runner: Runner) -> None:
+    ran = runner.step(BASE, AGAINST="main")
+    assert (ran.code, ran.outputs) == (2, {})
+    assert "cannot be fetched" in ran.output
 
 
 @pytest.mark.parametrize(("against", "base"), [("", ""), ("none", "abc")])

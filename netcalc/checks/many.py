@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 from netcalc.checks.files import Request, check_file
@@ -19,6 +20,8 @@ import what it needs."""
 
 _AHEAD = 4
 """Files that wait for each process, so that results do not pile up."""
+
+_SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def check_files(
@@ -47,7 +50,7 @@ def check_files(
 def _in_processes(files: Sequence[Path], request: Request, workers: int) -> Iterable[Checked]:
     results: dict[Path, Checked] = {}
     try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with _pool(workers) as pool:
             waiting: list[tuple[Path, Future[Checked]]] = []
             for path in files:
                 waiting.append((path, pool.submit(check_file, path, request)))
@@ -66,10 +69,28 @@ def _in_processes(files: Sequence[Path], request: Request, workers: int) -> Iter
 def _alone(path: Path, request: Request) -> Checked:
     """Return what is found in a file by a process of its own, which may die."""
     try:
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with _pool(1) as pool:
             return pool.submit(check_file, path, request).result()
     except BrokenProcessPool:
         return Checked(os.fspath(path), unread=f"{path}: the process that checked it ended", help="was it killed?")
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield processes that take nothing in the current folder, which may be a stranger's checkout, for a module.
+
+    They start as `python -c`, which looks there first: not even multiprocessing itself would be Python's own.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            yield pool
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 def _cores() -> int:

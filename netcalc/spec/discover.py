@@ -9,11 +9,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from netcalc.diagnostics import CannotRunError
-from netcalc.spec.files import SUFFIXES
+from netcalc.diagnostics import CannotRunError, SpecError
+from netcalc.spec.files import SUFFIXES, open_file
+from netcalc.spec.source import MAX_BYTES, YamlDict, parse_yaml
 
-_SPEC = re.compile(r"""^(?:["']?(?:layers|extends)["']?\s*:|\{)""", re.MULTILINE)
-_READ = 4 * 2**20
+_SECTIONS = ("layers", "extends")
+"""What tells a network from other YAML files: one of these keys at top level."""
+
+# Most files need not be parsed to be told: these have the key in plain sight, or no word that could be it. A
+# backslash can stand for any letter of a quoted key.
+_PLAIN = re.compile(r"""^["']?(?:layers|extends)["']?[ \t]*:(?=\s|$)""", re.MULTILINE)
+_MARK = re.compile(r"layers|extends|\\")
+_MEANT = re.compile(r"\blayers\b|^\{", re.MULTILINE)
+"""What a file that cannot be parsed was meant to be a network by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +68,21 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _is_spec(path: Path) -> bool:
-    """Tell whether a YAML file has `layers:` or `extends:` at top level; one that cannot be read may be a spec."""
+    """Tell whether a YAML file has `layers:` or `extends:` at top level.
+
+    One that cannot be read may be a spec, as may one with errors in it that has the word.
+    """
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return _SPEC.search(stream.read(_READ)) is not None
+        with open_file(path) as stream:
+            text = stream.read(MAX_BYTES + 1).decode("utf-8-sig", errors="replace")
     except OSError:
         return True
+    if _PLAIN.search(text):
+        return True
+    if not _MARK.search(text):
+        return False
+    try:
+        tree = parse_yaml(text, os.fspath(path))
+    except SpecError:
+        return _MEANT.search(text) is not None
+    return isinstance(tree, YamlDict) and not tree.entries.keys().isdisjoint(_SECTIONS)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from netcalc.choice import Fields, OneOf
 from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError, cut, did_you_mean
@@ -14,6 +18,9 @@ from netcalc.spec.validation import field_model
 SUFFIXES = (".yaml", ".yml")
 MAX_BASES = 16
 """How many files may extend each other in a row."""
+
+_STREAM = re.compile(r"/dev/(?:stdin|fd/[0-9]+)")
+"""What a person names to have a pipe read; a link to it, which may come from anyone, has another name."""
 
 ROOT_MARKS = ("netcalc.toml", "pyproject.toml", ".git")
 
@@ -85,6 +92,25 @@ class SpecFiles:
         return merged
 
 
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """Return a file opened to be read as bytes.
+
+    Raises OSError where that fails, and for a named pipe, a socket or a device: reading it may never end.
+    """
+    if _STREAM.fullmatch(os.fspath(path)):
+        return open(path, "rb")
+    stream = open(path, "rb", opener=_at_once)  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(errno.EINVAL, "not a regular file")
+    return stream
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe, and without a terminal becoming the process's own."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+
+
 def read_text(path: str | os.PathLike[str]) -> str:
     """Return the text of a spec file.
 
@@ -92,7 +118,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
     """
     file = os.fspath(path)
     try:
-        with open(file, "rb") as stream:
+        with open_file(file) as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise CannotRunError(f"{file}: no such file", help=_similar(Path(file))) from None

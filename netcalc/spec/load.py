@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from netcalc.spec.assemble import assemble
-from netcalc.spec.files import SUFFIXES, SpecFiles, leads_out, read_text
+from netcalc.spec.files import SUFFIXES, SpecFiles, leads_out, open_file, read_text
 from netcalc.spec.network import NetworkSpec
 from netcalc.spec.overrides import override
 from netcalc.spec.sections import SECTIONS
-from netcalc.spec.source import parse_yaml
+from netcalc.spec.source import MAX_BYTES, parse_yaml
 
 
 def load_spec(path: str | os.PathLike[str], overrides: Sequence[str] = (), root: Path | None = None) -> NetworkSpec:
@@ -45,7 +45,8 @@ def quotable_lines(file: str) -> list[str]:
         path = Path(file).resolve()
         if path.suffix not in SUFFIXES or leads_out(file):
             return []
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        with open_file(path) as stream:
+            lines = stream.read(MAX_BYTES).decode("utf-8-sig", errors="replace").splitlines()
     except (OSError, RuntimeError, ValueError):
         return []
     known = any(line.startswith(tuple(f"{section}:" for section in (*SECTIONS, "devices"))) for line in lines)

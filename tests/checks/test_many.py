@@ -40,6 +40,17 @@ def test_processes_find_what_one_finds(files: list[Path]) -> None:
     assert [bool(file.unread) for file in alone] == [path.stem == "missing" for path in files]
 
 
+def test_processes_run_no_code_of_the_current_folder(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = files[0].parent
+    (folder / "multiprocessing.py").write_text("open('pwned', 'w')\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    alone = tuple(check_file(path, Request()) for path in files)
+    assert many.check_files(files, Request(), processes=2, clock=slow()) == alone
+    assert not (folder / "pwned").exists()
+    assert "PYTHONSAFEPATH" not in os.environ
+
+
 def test_few_files_start_no_process(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "_in_processes", None)
     assert len(many.check_files(files, Request(), processes=8)) == len(files)

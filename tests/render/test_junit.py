@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from netcalc.checks.outcome import BudgetUse, Checked, Outcome
-from netcalc.diagnostics import Diagnostic
+from netcalc.checks.outcome import BudgetUse, Checked, Outcome, Suppressed
+from netcalc.diagnostics import Diagnostic, Severity
 from netcalc.render.checkout import Checkout
 from netcalc.render.junit import junit
 from tests.render.outcomes import ABSENT, BIAS, CLEAN, EVIL, KERNEL, MIXED, OVER, RULES, SMALL, WIDE, many, span
@@ -101,12 +101,24 @@ def test_each_budget_is_a_test_and_says_how_far_it_is_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "strict", "verdict"),
+    ("severity", "strict", "verdict"),
     [("error", False, "failure"), ("warning", False, ""), ("warning", True, "failure")],
 )
-def test_a_missed_budget_fails_by_its_level(level: str, strict: bool, verdict: str) -> None:
-    use = BudgetUse("macs", "", 2.0, "2", "1", level, met=False)  # type: ignore[arg-type]
-    assert verdicts(Outcome((replace(CLEAN, budgets=(use,)),)), strict=strict)["budget macs"] == verdict
+def test_a_missed_budget_fails_by_its_level(severity: Severity, strict: bool, verdict: str) -> None:
+    missed = replace(WIDE, diagnostics=(replace(OVER, severity=severity),))
+    assert verdicts(Outcome((missed,)), strict=strict)["budget params"] == verdict
+
+
+def test_a_miss_that_is_not_reported_fails_nothing() -> None:
+    comment = Suppressed(OVER, "agreed", span("nets/wide.yaml", 7, 30, 60))
+    quiet = Outcome((replace(WIDE, diagnostics=(), suppressed=(comment,)),))
+    deselected = Outcome((replace(WIDE, diagnostics=(), suppressed=()),))
+    for outcome in (quiet, deselected):
+        assert not outcome.fails(("error", "warning"))
+        assert "failure" not in verdicts(outcome, strict=True).values()
+    usage = "params is 650, the limit is 600, 108.3 % used"
+    assert told(case(quiet, "budget params")) == f"suppressed: {OVER.message} (agreed)\n{usage}"
+    assert told(case(deselected, "budget params")) == usage
 
 
 def test_a_finding_goes_to_the_budget_that_it_names() -> None:
@@ -120,11 +132,12 @@ def test_a_finding_goes_to_the_budget_that_it_names() -> None:
 
 
 def test_two_limits_of_one_figure_are_one_test() -> None:
-    uses = tuple(BudgetUse("macs", "", 2.0, "2", limit, "error", met=limit == "3") for limit in ("1", "3"))
-    test = case(Outcome((replace(CLEAN, budgets=uses),)), "budget macs")
+    uses = tuple(BudgetUse("params", "", 650, "650", limit, "error", met=limit == "700") for limit in ("600", "700"))
+    test = case(Outcome((replace(CLEAN, diagnostics=(OVER,), budgets=uses),)), "budget params")
     failure = test.find("failure")
     assert failure is not None
-    assert failure.get("message") == "macs is 2, the limit is 1; macs is 2, the limit is 3"
+    assert failure.get("message") == OVER.message
+    assert told(test) == "params is 650, the limit is 600\nparams is 650, the limit is 700"
 
 
 def test_a_finding_without_a_test_of_its_own_gets_one() -> None:

@@ -62,3 +62,61 @@ def test_no_spec_there(folder: Path, path: str) -> None:
 def test_links_to_folders_are_not_followed(folder: Path) -> None:
     os.symlink(folder, folder / "sub" / "loop")
     assert len(names(".")) == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--- {input: [3], layers: [relu]}\n",
+        "---\n{input: [3], layers: [relu]}\n",
+        " input: [3]\n layers: [relu]\n",
+        "\ufefflayers: [relu]\ninput: [3]\n",
+        "? layers\n: [relu]\n? input\n: [3]\n",
+        "input: [3]\rlayers: [relu]\r",
+        '"l\\x61yers": [relu]\ninput: [3]\n',
+        '? "lay\\\n  ers"\n: [relu]\n? input\n: [3]\n',
+        "'layers' : [relu]\ninput: [3]\n",
+        "&a layers: [relu]\ninput: [3]\n",
+        "input: [3]\nlayers:",
+        '{"extends": "b.yaml"}\n',
+    ],
+)
+def test_every_way_to_write_a_spec_is_one(folder: Path, text: str) -> None:
+    (folder / "way.yaml").write_bytes(text.encode())
+    assert "way.yaml" in names(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        (" input: [3]\n layers: [relu\n", True),
+        ("--- !!map {layers: [relu]}\n", True),
+        ("{input: [3], extends: [\n", True),
+        ("%YAML 1.2\n---\n layers: [relu]\n", True),
+        ("a: " + "[" * 1000 + " layers\n", True),
+        ("a: !Ref b\n", False),
+        ("a: [\n", False),
+    ],
+)
+def test_a_spec_with_errors_is_not_passed_over(folder: Path, text: str, is_one: bool) -> None:
+    (folder / "wrong.yaml").write_text(text)
+    assert ("wrong.yaml" in names(".")) is is_one
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "blocks:\n  unit:\n    layers: [relu]\n",
+        "blocks: {unit: {layers: [relu]}}\n",
+        '{"a": 1}\n',
+        "# layers: many\non: push\n",
+        "- layers: [relu]\n",
+        "job: {extends: .other}\n",
+        "layers\n",
+        "a: 'b\\c'\n",
+        "",
+    ],
+)
+def test_what_has_no_layers_at_top_level_is_no_spec(folder: Path, text: str) -> None:
+    (folder / "other.yaml").write_text(text)
+    assert "other.yaml" not in names(".")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from netcalc.diagnostics import SpecError
 from netcalc.spec.load import load_spec, parse_spec, quotable_lines
+from tests.conftest import ROOT, command, command_env
 
 
 @pytest.fixture
@@ -176,3 +181,60 @@ def test_a_whole_float_is_written_as_an_integer():
         parse_spec("input: [4]\nlayers: [dense: 1e3]\n")
     with pytest.raises(SpecError, match="divides to whole numbers"):
         parse_spec("input: [4]\nlayers: [dense: $(8 / 2)]\n")
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(path))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        _pipe,
+        _socket,
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: (_pipe(path.parent / "pipe"), path.symlink_to("pipe")),
+        lambda path: path.symlink_to("/dev/stdin"),
+    ],
+    ids=["pipe", "socket", "device", "link to a pipe", "link to stdin"],
+)
+def test_what_is_no_regular_file_is_not_waited_for(
+    project: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object]
+) -> None:
+    monkeypatch.chdir(project)
+    path = project / "x.yaml"
+    make(path)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom netcalc.diagnostics import CannotRunError\n"
+        "from netcalc.spec.discover import find_specs\nfrom netcalc.spec.load import load_spec, quotable_lines\n"
+        "for use in (lambda: load_spec('x.yaml'), lambda: find_specs([Path()]), lambda: quotable_lines('x.yaml')):\n"
+        "    try: print(use())\n"
+        "    except CannotRunError as error: print('error:', error)\n"
+    )
+    # A pipe that nobody writes to or closes is the standard input.
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as process:  # fmt: skip
+        try:
+            process.wait(timeout=20)
+            assert process.stdout is not None
+            error, specs, lines = process.stdout.read().splitlines()
+        finally:
+            process.kill()
+    assert error.startswith("error: x.yaml: ")
+    assert specs.startswith("Specs(files=(PosixPath('x.yaml'),)")  # it is told, not passed over
+    assert lines == "[]"
+
+
+def test_a_pipe_that_is_named_is_read() -> None:
+    done = subprocess.run(
+        command("check", "/dev/stdin"), input="input: [4]\nlayers: [relu]\n", capture_output=True, text=True,
+        env=command_env(), timeout=60, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert (done.stdout, done.returncode) == ("1 checked, no findings\n", 0)
