@@ -46,9 +46,9 @@ def junit(
 ) -> str:
     """Return a test suite a spec, with a test for its text, its shapes, its training, each rule and each budget.
 
-    `rules` are the pages of design rules by code. A test fails by an error, with `strict` by a warning too; what
-    does not let it fail is its output, as is what is suppressed, a budget that is missed included. A file that could not be read is an error. The
-    control characters that XML forbids are replaced.
+    `rules` are the pages of design rules by code. A test fails by an error, with `strict` by a warning too;
+    what does not let it fail is its output, as is what is suppressed, a budget that is missed included. A file
+    that could not be read is an error. The control characters that XML forbids are replaced.
     """
     failing: frozenset[Severity] = frozenset(("error", "warning") if strict else ("error",))
     classes = Counter(_without_suffix(file.file) for file in outcome.files)

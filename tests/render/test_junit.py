@@ -132,7 +132,9 @@ def test_a_finding_goes_to_the_budget_that_it_names() -> None:
 
 
 def test_two_limits_of_one_figure_are_one_test() -> None:
-    uses = tuple(BudgetUse("params", "", 650, "650", limit, "error", met=limit == "700") for limit in ("600", "700"))
+    uses = tuple(
+        BudgetUse("params", "", 650, "650", limit, "error", met=limit == "700") for limit in ("600", "700")
+    )
     test = case(Outcome((replace(CLEAN, diagnostics=(OVER,), budgets=uses),)), "budget params")
     failure = test.find("failure")
     assert failure is not None

@@ -212,7 +212,8 @@ def test_what_is_no_regular_file_is_not_waited_for(
     code = (
         "import sys\nfrom pathlib import Path\nfrom netcalc.diagnostics import CannotRunError\n"
         "from netcalc.spec.discover import find_specs\nfrom netcalc.spec.load import load_spec, quotable_lines\n"
-        "for use in (lambda: load_spec('x.yaml'), lambda: find_specs([Path()]), lambda: quotable_lines('x.yaml')):\n"
+        "for use in (lambda: load_spec('x.yaml'), lambda: find_specs([Path()]), "
+        "lambda: quotable_lines('x.yaml')):\n"
         "    try: print(use())\n"
         "    except CannotRunError as error: print('error:', error)\n"
     )
