@@ -133,19 +133,26 @@ def _revision(rev: str | None, near: Path) -> Iterator[Revision | None]:
 
 
 def _were_there(paths: list[Path], found: Specs, revision: Revision) -> Iterator[Path]:
-    """Yield the specs that paths stood for in the revision and do not stand for now."""
+    """Yield the specs that paths stood for in the revision and do not stand for now.
+
+    A shell resolves a glob before netcalc sees it, so the folder of a file that is named counts as well.
+    """
     from netcalc.spec.discover import find_specs
 
     here = {revision.mirrored(path) for path in found.files}
-    for path in paths:
-        mirrored = revision.mirrored(path)
-        if mirrored is None:
-            continue
+    asked = dict.fromkeys(revision.mirrored(path) for path in paths)
+    beside = dict.fromkeys(revision.mirrored(path.parent / "*.y*ml") for path in paths if path.is_file())
+    seen: set[Path] = set()
+    for place in (*asked, *beside):
         try:
-            then = find_specs([mirrored]).files
+            then = () if place is None else find_specs([place]).files
         except CannotRunError:  # it had none
             continue
-        yield from (spec for spec in then if spec not in here and spec.is_file())
+        for spec in then:
+            is_there = spec in here or (place in beside and os.path.lexists(revision.working(spec)))
+            if not is_there and spec.is_file() and spec not in seen:
+                seen.add(spec)
+                yield spec
 
 
 def _words(values: list[str]) -> list[str]:

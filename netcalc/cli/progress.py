@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from netcalc.train.records import EpochRecord
 
 _REFRESH_SECONDS = 0.25
+_WORTH_TELLING = 0.05
+"""Share of an epoch's time: a longer wait for data is told."""
 
 
 class TrainingProgress:
@@ -63,8 +65,13 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
         parts.append(f"loss {record.train_loss:.4f}  accuracy {100 * record.train_accuracy:.2f} %")
     if record.test_loss is not None and record.test_accuracy is not None:
         parts.append(f"test loss {record.test_loss:.4f}  test accuracy {100 * record.test_accuracy:.2f} %")
+    if record.validation_loss is not None and record.validation_accuracy is not None:
+        accuracy = f"{100 * record.validation_accuracy:.2f} %"
+        parts.append(f"validation loss {record.validation_loss:.4f}  validation accuracy {accuracy}")
     if record.images_per_second is not None:
         parts.append(f"{record.images_per_second:,.0f} images/s  {record.seconds:.1f} s")
+    if record.waited_seconds is not None and record.waited_seconds > _WORTH_TELLING * record.seconds:
+        parts.append(f"waited {record.waited_seconds:.1f} s for data")
     return "  ".join(parts)
 
 

@@ -10,7 +10,9 @@ from pydantic import Field, NonNegativeFloat
 from netcalc.choice import Fields
 from netcalc.layers.base import PositiveInt
 
-Metric = Literal["test_accuracy", "test_loss", "train_accuracy", "train_loss"]
+Metric = Literal[
+    "test_accuracy", "test_loss", "train_accuracy", "train_loss", "validation_accuracy", "validation_loss"
+]
 Mode = Literal["max", "min"]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)

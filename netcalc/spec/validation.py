@@ -143,10 +143,6 @@ def _model_at(model: type[Fields] | None, place: tuple[int | str, ...]) -> type[
         model = field_model(annotation)
         if model is None:
             return None
-        if model is None or not isinstance(step, str):
-            return None
-        if isinstance(step, int):  # an item of a list has the model of the list
-            continue
         field = model.model_fields.get(step)
         annotation = field.annotation if field else None
     return field_model(annotation)

@@ -144,6 +144,7 @@ class _Training:
             self._rewind()
         self.began = self.saved_at = time.perf_counter()
         self.epoch_began = self.began - self.progress.epoch_seconds
+        self.waited_seconds = 0.0
 
     def run(self) -> Outcome:
         """Run epochs until there is a reason not to.
@@ -202,6 +203,7 @@ class _Training:
             self.progress.epoch_updates,
         )
         for images, labels in batches:
+            self.waited_seconds = batches.waited_seconds
             signal = self.interrupted()
             if signal is not None:
                 return signal
@@ -294,7 +296,11 @@ class _Training:
         trained = self.sums.means() if progress.epoch_images else None
         began = self.epoch_began if progress.epoch_images else time.perf_counter()
         seconds = time.perf_counter() - began
+        held_out = self.plan.dataset.validation
         tested = self.evaluator.test(self._params(), self.current.state) if validate else None
+        validated = None
+        if validate and held_out is not None:
+            validated = self.evaluator.on(held_out, self._params(), self.current.state)
         record = EpochRecord(
             epoch=progress.epoch,
             step=self.step,
@@ -304,6 +310,9 @@ class _Training:
             test_accuracy=tested.accuracy if tested else None,
             images_per_second=progress.epoch_images / seconds if trained else None,
             seconds=time.perf_counter() - began,
+            validation_loss=validated.loss if validated else None,
+            validation_accuracy=validated.accuracy if validated else None,
+            waited_seconds=self.waited_seconds if trained else None,
         )
         append_record(self.directory, record)
         self.last, self.watch = record, self.watch.seen(record)

@@ -73,6 +73,7 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
     # Before the statistics, which take a pass over the images.
     seen = preprocessing or unfitted(dataset.train.images.shape[1:], spec.data, places)
     check_samples(graph, seen, dataset.classes, dataset.name)
+    _check_watched(graph, spec, dataset)
     preprocessing = preprocessing or fit_preprocessing(dataset, spec.data, places)
     recipe = make_recipe(
         graph,
@@ -105,6 +106,15 @@ def check_shape(graph: Graph, preprocessing: Preprocessing, source: str) -> None
 def check_samples(graph: Graph, preprocessing: Preprocessing, classes: Sequence[str], source: str) -> None:
     """Raise SpecError unless images and classes of a source fit the network."""
     _raise_first(graph, misfits_of_samples(graph, source, preprocessing.shape, len(classes)))
+
+
+def _check_watched(graph: Graph, spec: TrainingSpec, dataset: Dataset) -> None:
+    """Raise SpecError where a metric of validation samples is watched and there are none."""
+    for name, watched in (("best", spec.best), ("early_stopping", spec.early_stopping)):
+        if watched is not None and watched.metric.startswith("validation") and dataset.validation is None:
+            message = f"`{watched.metric}` is not measured: the data `{dataset.name}` have no validation samples"
+            help = "set some apart with `split` under `train.data`"
+            raise _error(graph, "NC011", message, f"train.{name}", help)
 
 
 def _augment(spec: TrainingSpec, preprocessing: Preprocessing, max_value: int) -> Augment | None:

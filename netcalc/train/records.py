@@ -17,7 +17,7 @@ from netcalc.train.durable import replace_file, told
 from netcalc.units import finite
 
 METRICS_JSONL, METRICS_CSV = "metrics.jsonl", "metrics.csv"
-TIMINGS = ("seconds", "images_per_second")
+TIMINGS = ("seconds", "images_per_second", "waited_seconds")
 """What differs between two runs of one training."""
 
 
@@ -25,8 +25,9 @@ TIMINGS = ("seconds", "images_per_second")
 class EpochRecord:
     """Metrics after an epoch, or within one; epoch 0 is before the first update.
 
-    The training figures are means over the epoch as it went, the test figures those of the model after it, None
-    where the test split was not evaluated. A figure that is not finite is NaN, and null in the files.
+    The training figures are means over the epoch as it went, the test and validation figures those of the model
+    after it, None where the split was not evaluated or is not there. `waited_seconds` is how long updates of this
+    session waited for data. A figure that is not finite is NaN, and null in the files.
     """
 
     epoch: int
@@ -37,6 +38,9 @@ class EpochRecord:
     test_accuracy: float | None
     images_per_second: float | None
     seconds: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    waited_seconds: float | None = None
 
 
 def append_record(run: Path, record: EpochRecord) -> None:
@@ -111,8 +115,11 @@ def _csv(records: Iterable[EpochRecord]) -> str:
 def _record(line: str, path: Path, number: int) -> EpochRecord:
     try:
         values = json.loads(line)
-        for split in ("train", "test"):  # an accuracy is always finite: where there is one, null is NaN
-            if values[f"{split}_loss"] is None and values[f"{split}_accuracy"] is not None:
+        if not isinstance(values, dict):
+            raise TypeError
+        # An accuracy is always finite: where there is one, null is NaN.
+        for split in ("train", "test", "validation"):
+            if values.get(f"{split}_loss") is None and values.get(f"{split}_accuracy") is not None:
                 values[f"{split}_loss"] = math.nan
         record = EpochRecord(**values)
         if not all(isinstance(value, int | float | None) for value in values.values()):

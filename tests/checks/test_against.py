@@ -237,7 +237,7 @@ def test_a_spec_of_a_repository_inside_is_not_judged_by_the_one_around_it(here: 
     assert "aaa/net.yaml:1:1: error[NC407]" in done.stdout
 
 
-@pytest.mark.parametrize("path", ["nets/a*.yaml", "nets", "nets/**/*.yaml"])
+@pytest.mark.parametrize("path", ["nets/a*.yaml", "nets", "nets/**/*.yaml", "nets/b.yaml"])
 def test_a_rename_under_a_glob_is_told(here: Cli, repository: Path, path: str) -> None:
     commit(repository, nets__a=NET + "budgets: {params: 10}\n", nets__ab=NET)
     (repository / "nets" / "a.yaml").rename(repository / "nets" / "b.yaml")

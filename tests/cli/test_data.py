@@ -48,6 +48,7 @@ def test_a_folder_of_images_from_the_spec_to_a_prediction(cli: Cli, here: Cli, s
     done = cli("train", spec, "--runs", tmp_path / "runs", *CPU)
     assert done.code == 0, done.stderr
     assert f"skipped 1 image that cannot be decoded, the first {damaged}" in done.stderr
+    done_training = done.stderr
     run = tmp_path / "runs" / "shapes-1"
     assert f"path: {spec.parent / 'images'}" in (run / "spec.yaml").read_text()
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
@@ -60,6 +61,9 @@ def test_a_folder_of_images_from_the_spec_to_a_prediction(cli: Cli, here: Cli, s
     for split, samples in (("train", 29), ("validation", 10)):
         answer = json.loads(here("evaluate", run, "--split", split, "-f", "json", *CPU).stdout)
         assert answer["data"] == {"source": "image_folder", "split": split, "samples": samples}
+    assert answer["metrics"] == {"loss": last["validation_loss"], "accuracy": last["validation_accuracy"]}
+    assert "validation accuracy 100.00 %" in done_training
+    assert 0 < last["waited_seconds"] < last["seconds"]
 
     pixels = np.full((30, 20, 3), 10, np.uint8)
     pixels[15:] = 200
@@ -103,6 +107,16 @@ def test_a_run_without_a_validation_split_says_so(here: Cli, spec: Path, tmp_pat
     done = here("evaluate", tmp_path / "runs" / "shapes-1", "--split", "validation", *CPU)
     assert done.code == 2
     assert "its data `image_folder` have no validation split" in done.stderr
+
+
+@pytest.mark.parametrize("field", ["best", "early_stopping"])
+def test_validation_may_choose_the_best_and_the_end(here: Cli, spec: Path, tmp_path: Path, field: str) -> None:
+    words = ("--set", f"train.{field}=validation_loss", "--runs", tmp_path / "runs", *CPU)
+    done = here("train", spec, *words)
+    assert done.code == 0, done.stderr
+    refused = here("train", spec, *words, "--set", "train.data.split=[0.8,0,0.2]")
+    assert refused.code == 1
+    assert "`validation_loss` is not measured: the data `image_folder` have no validation samples" in refused.stderr
 
 
 def analyzed(here: Cli, spec: Path, data: str, *words: object) -> dict[str, object]:

@@ -57,7 +57,7 @@ def left_behind(run: Path) -> tuple[object, ...]:
         for kind in ("model", "training")
     ]
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    timings = ("seconds", "images_per_second")
+    timings = ("seconds", "images_per_second", "waited_seconds")
     return files, [{key: value for key, value in line.items() if key not in timings} for line in lines]
 
 

@@ -81,9 +81,10 @@ def test_what_is_read_again_folds_to_the_same(tmp_path):
         assert repr(folded(read, best, stopping)) == repr(folded(records, best, stopping))
     assert rewind_records(tmp_path, 2) == read[:2]
     assert (tmp_path / "metrics.csv").read_text().splitlines() == [
-        "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds",
-        "0,0,,,2.5,0.1,,1.0",
-        "1,1,,0.5,,0.1,,1.0",
+        "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds,"
+        "validation_loss,validation_accuracy,waited_seconds",
+        "0,0,,,2.5,0.1,,1.0,,,",
+        "1,1,,0.5,,0.1,,1.0,,,",
     ]
 
 
