@@ -13,7 +13,7 @@ import typer
 from netcalc.cli.options import CacheOption, Device, DeviceOption, RootOption, SetOption
 from netcalc.cli.output import console, write_text
 from netcalc.cli.signals import noted_signals
-from netcalc.diagnostics import CannotRunError, SpecError
+from netcalc.diagnostics import CannotRunError
 
 if TYPE_CHECKING:
     from netcalc.train.device import JaxDevice
@@ -175,11 +175,9 @@ def _train(
                 resources = measured_resources(plan, chosen, clock, before_bytes)
                 write_resources(run, resources)
             write_run_record(run, _ended(record, outcome))
-    except (CannotRunError, SpecError) as error:
-        _note_failure(run, record, str(error))
-        raise
     except Exception as error:
-        _note_failure(run, record, f"{type(error).__name__}: {error}")
+        is_ours = isinstance(error, CannotRunError)
+        _note_failure(run, record, str(error) if is_ours else f"{type(error).__name__}: {error}")
         raise
     for line in resources_lines(resources) if clock.windows else ():
         log.print(line, soft_wrap=True)
