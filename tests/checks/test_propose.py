@@ -12,6 +12,7 @@ from netcalc.checks.files import Request, check_file
 from netcalc.checks.propose import budgets_toml, budgets_yaml, propose
 from netcalc.graph import build_complete
 from netcalc.spec.load import load_spec, parse_spec
+from netcalc.spec.project import load_project
 from tests.conftest import ROOT, Cli
 
 SPECS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -51,6 +52,16 @@ def test_tables_for_several_specs(tmp_path: Path) -> None:
         checked = check_file(path, ONLY)
         assert checked.diagnostics == ()
         assert len(checked.budgets) == 7
+
+
+@pytest.mark.parametrize("name", ["[b].yaml", "a*b?.yaml", "[!x]]", "plain.yaml", "[[]b].yaml"])
+def test_a_table_is_about_its_spec_alone(tmp_path: Path, name: str) -> None:
+    proposal = propose(build_complete(parse_spec("input: [8]\nlayers: [{dense: 3}]\n")))
+    (tmp_path / "netcalc.toml").write_text(budgets_toml(f"nets/{name}", proposal))
+    project = load_project(tmp_path / "netcalc.toml")
+    assert [number for number, _ in project.tables_for(tmp_path / "nets" / name)] == [0]
+    for other in ("b.yaml", "acb?.yaml", "a*bc.yaml", "y]"):
+        assert project.tables_for(tmp_path / "nets" / other) == ()
 
 
 def test_the_command(here: Cli, tmp_path: Path) -> None:
