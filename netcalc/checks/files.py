@@ -15,7 +15,7 @@ from netcalc.checks.figures import Figures, UnknownFigureError
 from netcalc.checks.limits import Limit, in_force, loosened, project_limits, spec_limits
 from netcalc.checks.outcome import Checked
 from netcalc.checks.quieted import idle, known_before, quieted
-from netcalc.checks.selection import Selection, known_codes
+from netcalc.checks.selection import Selection, known_codes, refuse_unknown_codes
 from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError
 from netcalc.graph import Graph, build
 from netcalc.spec.files import SpecFiles, read_text
@@ -71,7 +71,7 @@ def _loaded(path: Path, state: tuple[int, ...]) -> tuple[Project, tuple[Diagnost
     """Return what a file holds; it is read again once its state, as the disk tells it, is another."""
     try:
         project = load_project(path)
-        known_codes((*project.settings.select, *project.settings.ignore, *project.settings.levels))
+        refuse_unknown_codes(project)
     except SpecError as error:
         return Project(), error.diagnostics
     except CannotRunError as error:

@@ -32,7 +32,9 @@ class CheckSettings(Fields):
 
     select: Words = Field(default=(), description="codes or beginnings of codes to report, all by default")
     ignore: Words = Field(default=(), description="codes or beginnings of codes not to report")
-    levels: Mapping[str, Level] = Field(default_factory=dict, description="level of a rule: error, warn or off")
+    levels: Mapping[str, Level] = Field(
+        default_factory=dict, description="level of a rule, or of codes that begin so: error, warn or off"
+    )
     per_file_ignore: Mapping[str, Words] = Field(
         default_factory=dict, description="codes not to report for the specs of a glob"
     )
