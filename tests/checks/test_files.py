@@ -146,6 +146,11 @@ def test_suppressions(tmp_path: Path) -> None:
     assert "NC301" in found.diagnostics[1].message
 
 
+def test_a_comment_in_the_project_file_keeps_no_budget_of_it_quiet(tmp_path: Path) -> None:
+    table = "[[budgets]]\nfiles=['*']\nmacs=1  # netcalc: ignore[NC401] why\n"
+    assert ("NC401", "error", 3) in codes(check(tmp_path, project=table))
+
+
 def test_what_cannot_be_suppressed_is_told(tmp_path: Path) -> None:
     text = NET.replace("kernel: 3}", "kernel: 30}  # netcalc: ignore[NC101, NC777, NC302] no")
     found = check(tmp_path, text)
