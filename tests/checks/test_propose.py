@@ -72,3 +72,26 @@ def test_the_command(here: Cli, tmp_path: Path) -> None:
     assert (done.stdout, done.code) == ("", 0)
     text = (tmp_path / "x.toml").read_text()
     assert text.count("[[tool.netcalc.budgets]]") == len(list((ROOT / "configs" / "lecture").glob("*.yaml")))
+
+
+def test_a_spec_with_errors_is_reported_and_left_out(here: Cli, tmp_path: Path) -> None:
+    for name, text in (("a", "[relu]"), ("b", "["), ("c", "[tanh]")):
+        (tmp_path / f"{name}.yaml").write_text(f"input: [4]\nlayers: {text}\n")
+    done = here("check", ".", "--init", cwd=tmp_path)
+    assert done.code == 1
+    assert re.findall("files = .*", done.stdout) == ['files = ["a.yaml"]', 'files = ["c.yaml"]']
+    assert "b.yaml:3:1: error[NC002]" in done.stderr
+    done = here("check", "a.yaml", "b.yaml", "absent.yaml", "--init", cwd=tmp_path)
+    assert done.code == 2
+    assert re.findall("files = .*", done.stdout) == ['files = ["a.yaml"]']
+    assert "absent.yaml: no such file" in done.stderr
+    done = here("check", "b.yaml", "--init", "-o", "budgets.yaml", cwd=tmp_path)
+    assert (done.stdout, done.code) == ("", 1)
+    assert not (tmp_path / "budgets.yaml").exists()
+
+
+@pytest.mark.parametrize("words", [["--against", "HEAD"], ["--against", ""], ["--watch"]])
+def test_what_does_not_go_with_it_is_a_mistake(here: Cli, words: list[str]) -> None:
+    done = here("check", "configs/lenet5.yaml", "--init", *words)
+    assert (done.stdout, done.code) == ("", 2)
+    assert f"--init does not go with {words[0]}" in done.stderr
