@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import shutil
+import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +71,29 @@ def test_what_a_job_writes_is_what_it_hands_on() -> None:
     (scan,) = [setup for setup in SETUPS if "code scanning" in setup.get("name", "")]
     *_, check, upload = steps(scan)
     assert f"--output {upload['with']['sarif_file']}" in check["run"]
+
+
+def test_gitlab_holds_to_the_target_branch_as_it_is_now(tmp_path: Path) -> None:
+    """The base of the merge request is where its branch began, which its author chooses."""
+    (job,) = [setup["netcalc"] for setup in SETUPS if "netcalc" in setup]
+    *_, fetch, check = job["script"]
+    assert "DIFF_BASE" not in fetch + check
+    run = partial(subprocess.run, shell=True, check=True, capture_output=True, text=True)
+    identity = "-c user.name=a -c user.email=a@b.c"
+    made = "git init -q -b main origin && cd origin"
+    run(f"{made} && for i in 1 2 3; do git {identity} commit -q --allow-empty -m $i; done", cwd=tmp_path)
+    run("git clone -q origin clone", cwd=tmp_path)
+    run(
+        "git -C clone checkout -q -b mine HEAD~2 && git -C clone update-ref refs/remotes/origin/main HEAD",
+        cwd=tmp_path,
+    )
+    env = os.environ | {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}
+    run(fetch, cwd=tmp_path / "clone", env=env)
+    revision = check.rpartition("--against ")[2]
+    tips = [
+        run(f"git rev-parse {r}", cwd=tmp_path / f).stdout for r, f in ((revision, "clone"), ("main", "origin"))
+    ]
+    assert tips[0] == tips[1]
 
 
 def test_the_tests_for_pytest_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from netcalc.checks.selection import known_codes
+from netcalc.checks.selection import refuse_unknown_codes
 from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError
 from netcalc.spec.project import Project, find_project, load_project
 
@@ -29,9 +29,7 @@ def _loaded(path: Path, state: tuple[int, ...]) -> tuple[Project, tuple[Diagnost
     """Return what a file holds; it is read again once its state, as the disk tells it, is another."""
     try:
         project = load_project(path)
-        settings = project.settings
-        per_file = (code for codes in settings.per_file_ignore.values() for code in codes)
-        known_codes((*settings.select, *settings.ignore, *settings.levels, *per_file))
+        refuse_unknown_codes(project)
     except SpecError as error:
         return Project(), error.diagnostics
     except CannotRunError as error:

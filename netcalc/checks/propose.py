@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import math
 from collections.abc import Iterator, Mapping
 
@@ -36,7 +37,7 @@ def budgets_yaml(proposal: Proposal) -> str:
 
 def budgets_toml(file: str, proposal: Proposal, prefix: str = "") -> str:
     """Return a table of the project file for a spec; `prefix` is `tool.netcalc.` in pyproject.toml."""
-    lines = [f"[[{prefix}budgets]]", f"files = [{_quoted(file)}]"]
+    lines = [f"[[{prefix}budgets]]", f"files = [{_quoted(glob.escape(file))}]"]
     for figure, (fields, now) in proposal.items():
         inner = ", ".join(
             f"{name} = {_quoted(value) if isinstance(value, str) else value}" for name, value in fields.items()

@@ -13,7 +13,7 @@ import typer
 
 from netcalc.cli.options import OutputOption, RootOption, SetOption
 from netcalc.cli.output import diagnostics_text, print_cannot_run, print_diagnostics, write_text
-from netcalc.diagnostics import CannotRunError
+from netcalc.diagnostics import CannotRunError, SpecError
 
 if TYPE_CHECKING:
     from netcalc.checks.outcome import Outcome
@@ -64,15 +64,19 @@ def check(
     set: SetOption = None,
     root: RootOption = None,
 ) -> None:
-    """Check specs: schema, shapes, design rules and budgets, without JAX.
+    r"""Check specs: schema, shapes, design rules and budgets, without JAX.
 
     A folder stands for the specs in it and below. Settings and budgets for many specs come from netcalc.toml, or
-    `[tool.netcalc]` in pyproject.toml, at their root. A finding in a file that several specs share is shown once.
+    `\[tool.netcalc]` in pyproject.toml, at their root. A finding in a file that several specs share is shown once.
     Exits with 1 if a spec has an error or misses a budget, with 2 if a file cannot be read; what the other files
     have is shown all the same.
     """
     if init:
-        _propose(specs, set or [], root, output)
+        for option, given in (("--against", against is not None), ("--watch", watch)):
+            if given:
+                raise CannotRunError(f"--init does not go with {option}", "it proposes budgets and checks nothing")
+        if code := _propose(specs, set or [], root, output):
+            raise typer.Exit(code)
         return
     chosen = format or (CheckFormat.github if os.environ.get("GITHUB_ACTIONS") == "true" else CheckFormat.full)
 
@@ -160,17 +164,27 @@ def _words(values: list[str]) -> list[str]:
 
 
 def _watched(paths: list[Path]) -> Iterator[Path]:
-    """Yield every file that the findings may depend on: specs, what they name, project files."""
-    from netcalc.spec.discover import find_specs
+    """Yield every file that the findings may depend on, once: specs, what they name, project files.
+
+    Among them are the folders in which a spec may appear.
+    """
+    seen: dict[str, Path] = {}
+    for path in _depended(paths):
+        seen.setdefault(os.path.abspath(path), path)
+    yield from seen.values()
+
+
+def _depended(paths: list[Path]) -> Iterator[Path]:
+    from netcalc.spec.discover import find_specs, searched_folders
     from netcalc.spec.files import find_root
 
+    yield from searched_folders(paths)
     try:
         files = find_specs(paths).files
-    except CannotRunError:
+    except CannotRunError:  # a folder that is still empty
         return
-    folders = {root for path in files for root in (find_root(path), Path(os.path.abspath(path)).parent)}
     yield from files
-    yield from filter(Path.is_dir, paths)
+    folders = {root for path in files for root in (find_root(path), Path(os.path.abspath(path)).parent)}
     for folder in folders:
         yield from (folder / "netcalc.toml", folder / "pyproject.toml")
         yield from folder.rglob("*.y*ml")
@@ -240,8 +254,11 @@ def _source() -> str:
     return f"{server}/{repository}/blob/{commit}" if server and repository and commit else ""
 
 
-def _propose(paths: list[Path], overrides: list[str], root: Path | None, output: Path | None) -> None:
-    """Print budgets: a section for one spec, tables of the project file for several."""
+def _propose(paths: list[Path], overrides: list[str], root: Path | None, output: Path | None) -> int:
+    """Print budgets: a section for one spec, tables of the project file for several.
+
+    Specs with errors are reported and left out. Returns the exit code: 2 if a file cannot be read, 1 for errors.
+    """
     from netcalc.checks.propose import budgets_toml, budgets_yaml, propose
     from netcalc.graph import build_complete
     from netcalc.spec.discover import find_specs
@@ -250,14 +267,27 @@ def _propose(paths: list[Path], overrides: list[str], root: Path | None, output:
     from netcalc.spec.project import find_project
 
     files = find_specs(paths).files
-    proposals = {path: propose(build_complete(load_spec(path, overrides, root))) for path in files}
+    proposals = {}
+    code = 0
+    for path in files:
+        try:
+            proposals[path] = propose(build_complete(load_spec(path, overrides, root)))
+        except SpecError as error:
+            print_diagnostics(error.diagnostics)
+            code = max(code, 1)
+        except CannotRunError as error:
+            print_cannot_run(error)
+            code = 2
     if len(files) == 1:
-        write_text(budgets_yaml(proposals[files[0]]), output)
-        return
-    tables = []
-    for path, proposal in proposals.items():
-        folder = root or find_root(path)
-        project = find_project(path, root)
-        prefix = "tool.netcalc." if project is not None and project.name == "pyproject.toml" else ""
-        tables.append(budgets_toml(Path(os.path.relpath(path, folder)).as_posix(), proposal, prefix))
-    write_text("\n".join(tables), output)
+        text = "".join(map(budgets_yaml, proposals.values()))
+    else:
+        tables = []
+        for path, proposal in proposals.items():
+            folder = root or find_root(path)
+            project = find_project(path, root)
+            prefix = "tool.netcalc." if project is not None and project.name == "pyproject.toml" else ""
+            tables.append(budgets_toml(Path(os.path.relpath(path, folder)).as_posix(), proposal, prefix))
+        text = "\n".join(tables)
+    if proposals:
+        write_text(text, output)
+    return code

@@ -59,12 +59,29 @@ def find_specs(paths: Iterable[Path]) -> Specs:
     return Specs(tuple(found), tuple(path for path in skipped if path not in found))
 
 
+def searched_folders(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the folders in which find_specs looks: those named, those that a glob begins in, and all below them."""
+    for path in paths:
+        folder = path
+        if not path.exists():
+            while glob.has_magic(os.fspath(folder)):
+                folder = folder.parent
+        if folder.is_dir():
+            yield from (Path(parent) for parent, _ in _walk(folder))
+
+
 def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for parent, names in _walk(folder):
         for name in sorted(names):
             if name.endswith(SUFFIXES) and not name.startswith("."):
                 yield Path(parent, name)
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield a folder and all below it that are not hidden, with the names of their files."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield parent, names
 
 
 def _is_spec(path: Path) -> bool:

@@ -17,7 +17,7 @@ from netcalc.choice import LIST_AS_TUPLE, Fields
 from netcalc.diagnostics import Diagnostic, Span, SpecError
 from netcalc.layers.base import Flag, PositiveInt
 from netcalc.spec.budgets import Budgets, Level
-from netcalc.spec.files import find_root, read_text
+from netcalc.spec.files import find_root, leads_out, read_text
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree
 from netcalc.spec.validation import validate
 
@@ -32,7 +32,9 @@ class CheckSettings(Fields):
 
     select: Words = Field(default=(), description="codes or beginnings of codes to report, all by default")
     ignore: Words = Field(default=(), description="codes or beginnings of codes not to report")
-    levels: Mapping[str, Level] = Field(default_factory=dict, description="level of a rule: error, warn or off")
+    levels: Mapping[str, Level] = Field(
+        default_factory=dict, description="level of a rule, or of codes that begin so: error, warn or off"
+    )
     per_file_ignore: Mapping[str, Words] = Field(
         default_factory=dict, description="codes not to report for the specs of a glob"
     )
@@ -103,8 +105,13 @@ def find_project(spec: Path, root: Path | None = None) -> Path | None:
 def load_project(path: Path) -> Project:
     """Return what a project file says; of pyproject.toml its table `[tool.netcalc]`, which may be missing.
 
-    Raises CannotRunError for a file that cannot be read and SpecError for one that is wrong.
+    Raises CannotRunError for a file that cannot be read and SpecError for one that is wrong, or is a link to a file
+    outside its folder, of which nothing is told.
     """
+    if leads_out(os.fspath(path)):
+        start = Span(os.fspath(path), 1, 1, 1, 1)
+        message = "the project file is a link to a file outside its root"
+        raise SpecError([Diagnostic("NC019", message, start, "copy it there")])
     file, text = _shown(path), read_text(path)
     try:
         data: dict[str, Any] = tomllib.loads(text)

@@ -37,9 +37,9 @@ def suppressions(text: str, file: str) -> tuple[Suppression, ...]:
 
     A comment behind a value is about its own line; one on a line of its own about the next line that holds more
     than a comment. What only looks like a comment, inside a quoted or folded text, is none. Text that is no YAML
-    has none.
+    has none, nor has a project file: its strings are not told from comments as those of YAML are.
     """
-    if "netcalc:" not in text:
+    if "netcalc:" not in text or file.endswith(".toml"):
         return ()
     lines = text.splitlines()
     matches = [(number, match) for number, line in enumerate(lines, 1) if (match := _COMMENT.search(line))]

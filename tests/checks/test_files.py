@@ -76,6 +76,46 @@ def test_the_project_chooses_and_weighs(tmp_path: Path) -> None:
     assert codes(check(tmp_path, project=project)) == ALL[2:]
 
 
+@pytest.mark.parametrize(
+    ("levels", "left"),
+    [
+        ("NC3='off'", ALL[2:]),
+        ("NC4='warn'", [*ALL[:2], ("NC401", "warning", 7)]),
+        ("NC='error'", [(code, "error", line) for code, _, line in ALL]),
+        ("NC3='error', NC302='warn'", [("NC301", "error", 3), *ALL[1:]]),
+        ("NC302='warn', NC3='off', NC='error'", ALL[1:]),
+        ("NC3='off', redundant-bias='error'", [("NC301", "error", 3), *ALL[2:]]),
+    ],
+)
+def test_levels_hold_for_all_codes_that_begin_so_and_the_longest_counts(
+    tmp_path: Path, levels: str, left: list[tuple[str, str, int]]
+) -> None:
+    assert codes(check(tmp_path, project=f"[check]\nlevels={{{levels}}}\n")) == left
+
+
+def test_levels_leave_errors_of_the_spec_alone(tmp_path: Path) -> None:
+    found = check(tmp_path, NET.replace("kernel: 3", "kernel: 30"), project="[check]\nlevels={NC='warn'}\n")
+    assert codes(found) == [("NC101", "error", 3)]
+
+
+@pytest.mark.parametrize(
+    ("project", "line"),
+    [
+        ("[check]\n\nselect=['NC3', 'NC999']\n", 3),
+        ("[check]\nstrict=true\nignore=['NC101']\n", 3),
+        ("[check.levels]\nNC3='off'\nNC1='warn'\n", 3),
+        ("[check]\nlevels={NC0='off'}\n", 2),
+        ("[check.per_file_ignore]\n'a.yaml'=['NC3']\n'none/*'=['NC3', 'NC2']\n", 3),
+    ],
+)
+def test_codes_that_are_no_rules_are_told_at_their_line(tmp_path: Path, project: str, line: int) -> None:
+    found = check(tmp_path, project=project)
+    assert codes(found) == [("NC011", "error", line), *ALL]
+    assert found.diagnostics[0].span is not None
+    assert Path(found.diagnostics[0].span.file).name == "netcalc.toml"
+    assert not found.unread
+
+
 def test_budgets_of_the_project(tmp_path: Path) -> None:
     project = "[[budgets]]\nfiles=['n*.yaml']\nmacs=1\n[[budgets]]\nfiles=['x*']\nparams=1\n"
     found = check(tmp_path, NET.replace("budgets: {params: 100}\n", ""), project)
@@ -104,6 +144,11 @@ def test_suppressions(tmp_path: Path) -> None:
         ("NC301", "exported to hardware without norms"), ("NC302", "as published"),
     ]  # fmt: skip
     assert "NC301" in found.diagnostics[1].message
+
+
+def test_a_comment_in_the_project_file_keeps_no_budget_of_it_quiet(tmp_path: Path) -> None:
+    table = "[[budgets]]\nfiles=['*']\nmacs=1  # netcalc: ignore[NC401] why\n"
+    assert ("NC401", "error", 3) in codes(check(tmp_path, project=table))
 
 
 def test_what_cannot_be_suppressed_is_told(tmp_path: Path) -> None:

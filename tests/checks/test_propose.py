@@ -12,6 +12,7 @@ from netcalc.checks.files import Request, check_file
 from netcalc.checks.propose import budgets_toml, budgets_yaml, propose
 from netcalc.graph import build_complete
 from netcalc.spec.load import load_spec, parse_spec
+from netcalc.spec.project import load_project
 from tests.conftest import ROOT, Cli
 
 SPECS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -53,6 +54,16 @@ def test_tables_for_several_specs(tmp_path: Path) -> None:
         assert len(checked.budgets) == 7
 
 
+@pytest.mark.parametrize("name", ["[b].yaml", "a*b?.yaml", "[!x]]", "plain.yaml", "[[]b].yaml"])
+def test_a_table_is_about_its_spec_alone(tmp_path: Path, name: str) -> None:
+    proposal = propose(build_complete(parse_spec("input: [8]\nlayers: [{dense: 3}]\n")))
+    (tmp_path / "netcalc.toml").write_text(budgets_toml(f"nets/{name}", proposal))
+    project = load_project(tmp_path / "netcalc.toml")
+    assert [number for number, _ in project.tables_for(tmp_path / "nets" / name)] == [0]
+    for other in ("b.yaml", "acb?.yaml", "a*bc.yaml", "y]"):
+        assert project.tables_for(tmp_path / "nets" / other) == ()
+
+
 def test_the_command(here: Cli, tmp_path: Path) -> None:
     done = here("check", "configs/lenet5.yaml", "--init")
     assert done.code == 0
@@ -61,3 +72,26 @@ def test_the_command(here: Cli, tmp_path: Path) -> None:
     assert (done.stdout, done.code) == ("", 0)
     text = (tmp_path / "x.toml").read_text()
     assert text.count("[[tool.netcalc.budgets]]") == len(list((ROOT / "configs" / "lecture").glob("*.yaml")))
+
+
+def test_a_spec_with_errors_is_reported_and_left_out(here: Cli, tmp_path: Path) -> None:
+    for name, text in (("a", "[relu]"), ("b", "["), ("c", "[tanh]")):
+        (tmp_path / f"{name}.yaml").write_text(f"input: [4]\nlayers: {text}\n")
+    done = here("check", ".", "--init", cwd=tmp_path)
+    assert done.code == 1
+    assert re.findall("files = .*", done.stdout) == ['files = ["a.yaml"]', 'files = ["c.yaml"]']
+    assert "b.yaml:3:1: error[NC002]" in done.stderr
+    done = here("check", "a.yaml", "b.yaml", "absent.yaml", "--init", cwd=tmp_path)
+    assert done.code == 2
+    assert re.findall("files = .*", done.stdout) == ['files = ["a.yaml"]']
+    assert "absent.yaml: no such file" in done.stderr
+    done = here("check", "b.yaml", "--init", "-o", "budgets.yaml", cwd=tmp_path)
+    assert (done.stdout, done.code) == ("", 1)
+    assert not (tmp_path / "budgets.yaml").exists()
+
+
+@pytest.mark.parametrize("words", [["--against", "HEAD"], ["--against", ""], ["--watch"]])
+def test_what_does_not_go_with_it_is_a_mistake(here: Cli, words: list[str]) -> None:
+    done = here("check", "configs/lenet5.yaml", "--init", *words)
+    assert (done.stdout, done.code) == ("", 2)
+    assert f"--init does not go with {words[0]}" in done.stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from netcalc.cli import check
 from netcalc.cli.watch import POLL_SECONDS, watch
 from netcalc.diagnostics import CannotRunError, Diagnostic, SpecError
 from tests.conftest import ROOT, command, command_env
@@ -231,6 +232,35 @@ def test_the_command_sees_changes_of_a_spec_its_imports_and_its_project(watched:
     assert "NC002" in watched.until("watching ")[1]
     spec.unlink()
     assert "no such file" in watched.until("watching ")[1]
+
+
+def test_a_spec_that_appears_in_a_folder_below_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "net.yaml").write_text("input: [4]\nlayers: [relu]\n")
+    process = Watched(tmp_path)
+    try:
+        process.until("watching ")
+        (tmp_path / "a" / "b" / "new.yaml").write_text("input: [4]\nlayers: [rleu]\n")
+        assert any("NC013" in line for line in process.until("watching "))
+    finally:
+        process.end()
+
+
+@pytest.mark.parametrize("words", [["net.yaml"], ["."], ["*.yaml"], [".", "net.yaml", "../nets/net.yaml"]])
+def test_every_file_is_watched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "netcalc.toml").touch()
+    monkeypatch.chdir(tmp_path / "nets")
+    for name in ("net.yaml", "blocks.yaml"):
+        Path(name).write_text("input: [4]\nlayers: [relu]\n")
+    found = [os.path.abspath(path) for path in check._watched(list(map(Path, words)))]
+    assert len(found) == len(set(found))
+    names = {"net.yaml", "blocks.yaml", "netcalc.toml", "pyproject.toml"}
+    assert {os.path.relpath(path) for path in found} == names | ({"."} if words != ["net.yaml"] else set())
+
+
+def test_an_empty_folder_is_watched(tmp_path: Path) -> None:
+    assert list(check._watched([tmp_path])) == [tmp_path]
 
 
 def test_an_interrupt_ends_it_with_130(watched: Watched) -> None:

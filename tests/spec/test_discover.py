@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netcalc.diagnostics import CannotRunError
-from netcalc.spec.discover import find_specs
+from netcalc.spec.discover import find_specs, searched_folders
 
 SPEC = "input: [3]\nlayers: [relu]\n"
 
@@ -120,3 +120,21 @@ def test_a_spec_with_errors_is_not_passed_over(folder: Path, text: str, is_one: 
 def test_what_has_no_layers_at_top_level_is_no_spec(folder: Path, text: str) -> None:
     (folder / "other.yaml").write_text(text)
     assert "other.yaml" not in names(".")
+
+
+@pytest.mark.parametrize(
+    ("path", "folders"),
+    [
+        (".", {".", "sub", "sub/empty"}),
+        ("sub", {"sub", "sub/empty"}),
+        ("sub/*.yaml", {"sub", "sub/empty"}),
+        ("s*/*.yaml", {".", "sub", "sub/empty"}),
+        ("**/*.yaml", {".", "sub", "sub/empty"}),
+        ("b.yaml", set()),
+        ("missing", set()),
+        ("missing/*.yaml", set()),
+    ],
+)
+def test_folders_in_which_specs_may_appear(folder: Path, path: str, folders: set[str]) -> None:
+    (folder / "sub" / "empty").mkdir()
+    assert {found.as_posix() for found in searched_folders([Path(path)])} == folders

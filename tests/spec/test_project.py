@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from netcalc.checks.files import Request, check_file
 from netcalc.diagnostics import SpecError
 from netcalc.spec.project import find_project, load_project
 
@@ -115,3 +116,21 @@ def test_what_is_wrong_is_told_at_its_line(tmp_path: Path, text: str, code: str,
     assert told.span is not None
     assert (told.code, told.span.line) == (code, line)
     assert message in told.message
+
+
+@pytest.mark.parametrize("name", ["netcalc.toml", "pyproject.toml"])
+def test_a_link_out_of_the_root_is_refused_and_nothing_of_it_is_told(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / name).symlink_to(write(tmp_path, "secret_key = 1\n[tool.netcalc]\nsecret_key = 1\n", "outside.toml"))
+    (root / "net.yaml").write_text("input: [4]\nlayers: [relu]\n")
+    found = check_file(root / "net.yaml", Request()).diagnostics
+    assert [(d.code, d.span and d.span.file) for d in found] == [("NC019", str(root / name))]
+    assert "secret" not in str(found)
+
+
+def test_a_link_within_the_root_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "settings").mkdir()
+    write(tmp_path / "settings", "[check]\nstrict = true\n", "of-all.toml")
+    (tmp_path / "netcalc.toml").symlink_to("settings/of-all.toml")
+    assert load_project(tmp_path / "netcalc.toml").settings.strict

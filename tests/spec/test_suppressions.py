@@ -34,6 +34,13 @@ def test_comments(text: str, found: list[tuple[int, tuple[str, ...], str, str]])
     assert [(s.line, s.codes, s.reason, s.subject) for s in suppressions(text, "f.yaml")] == found
 
 
+@pytest.mark.parametrize("file", ["netcalc.toml", "a/pyproject.toml"])
+def test_a_project_file_has_none(file: str) -> None:
+    text = "[[budgets]]  # netcalc: ignore[NC401] why\n"
+    assert suppressions(text, "f.txt") != ()
+    assert suppressions(text, file) == ()
+
+
 def test_the_place_of_a_comment() -> None:
     (one,) = suppressions("a: 1\nb: 2  # netcalc: ignore[NC301] why  \n", "f.yaml")
     assert (str(one.span), one.span.end_column) == ("f.yaml:2:7", 35)
