@@ -7,7 +7,7 @@ import pytest
 from netcalc.diagnostics import Span
 from netcalc.render.checkout import HERE, Checkout
 
-BELOW = Checkout("/work/project/nets", "/work/project")
+BELOW = Checkout("/home/me/project/nets", "/home/me/project")
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,9 @@ BELOW = Checkout("/work/project/nets", "/work/project")
         (BELOW, "a.yaml", "nets/a.yaml"),
         (BELOW, "../blocks/a.yaml", "blocks/a.yaml"),
         (BELOW, "../../a.yaml", None),
-        (BELOW, "/work/project/a.yaml", "a.yaml"),
-        (BELOW, "/work/project2/a.yaml", None),
-        (Checkout("/work/project"), "a.yaml", "a.yaml"),
+        (BELOW, "/home/me/project/a.yaml", "a.yaml"),
+        (BELOW, "/home/me/project2/a.yaml", None),
+        (Checkout("/home/me/project"), "a.yaml", "a.yaml"),
         (Checkout("/", "/"), "/a.yaml", "a.yaml"),
     ],
 )
