@@ -16,6 +16,7 @@ from netcalc.cli import (
     analyze,
     check,
     compare_tools,
+    data,
     devices,
     diff,
     evaluate,
@@ -57,6 +58,9 @@ for command in (
     schema,
 ):
     app.command(epilog=f"Example: {command.EXAMPLE}")(getattr(command, command.__name__.rpartition(".")[2]))
+
+
+app.add_typer(data.app, name="data", epilog=f"Example: {data.EXAMPLE}")
 
 
 def _show_version(wanted: bool) -> None:
