@@ -47,7 +47,7 @@ class NodeSpec:
     fields: Mapping[str, Span] = field(default_factory=dict)
     share: str | None = None
     used_at: tuple[Span, ...] = ()
-    computed: frozenset[str] = frozenset()
+    computed: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

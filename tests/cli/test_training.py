@@ -259,6 +259,7 @@ def test_a_checkpoint_that_is_not_there(here: Cli, trained: Trained) -> None:
 
 def test_json_has_no_nan(here: Cli, spec: Path, images: list[Path]) -> None:
     words = ("--set", "train.optimizer.adam=1e38", "--set", "train.epochs=1", "--runs", "runs")
+    words += ("--set", "train.on_nonfinite=skip")
     spec.write_text(
         "name: tiny\ninput: [8, 8, 1]\nlayers: [flatten, {dense: 9}, {dense: 10}]\ntrain: {data: digits}\n"
     )

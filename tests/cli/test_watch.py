@@ -227,7 +227,7 @@ def test_the_command_sees_changes_of_a_spec_its_imports_and_its_project(watched:
     (tmp_path / "blocks.yaml").write_text("blocks:\n  head: {layers: [flatten, {dense: 9}]}\n")
     assert len(watched.until("watching ")) == 2  # what changed, and that it is watched
     (tmp_path / "netcalc.toml").write_text("[[budgets]]\nfiles = ['*']\nmacs = 10\n")
-    assert "`macs` is 576" in watched.until("watching ")[1]
+    assert "net.yaml is 576, over the budget of 10" in watched.until("watching ")[1]
     spec.write_text("input: [")
     assert "NC002" in watched.until("watching ")[1]
     spec.unlink()

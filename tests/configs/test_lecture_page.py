@@ -97,8 +97,8 @@ dense ones; the notes say five.
 Without padding a side of N becomes L = (N − F) / S + 1 (equation 1), with P pixels of zeros at each end L =
 (N + 2P − F) / S + 1 (equation 2); F is the side of the filter, S the stride. Where S does not divide the
 numerator the design does not tile: the last window does not fit and is dropped, and the pixels under it with
-it. netcalc rounds down and `netcalc check` reports the pixels as [NC302](diagnostics.md). In the example
-every division comes out even.
+it. netcalc rounds down and `netcalc check` reports the pixels as
+[NC302](rules.md#nc302-dropped-pixels). In the example every division comes out even.
 
 | layer | notes | netcalc |
 |---|--:|--:|
