@@ -63,11 +63,12 @@ def weigh(figures: Figures, limit: Limit, baseline_of: BaselineOf) -> Weighed:
         message = f"`{limit.name}` cannot be held to its budget: {error}"
         use = BudgetUse(limit.figure, limit.scope, None, "?", "?", severity, None)
         return Weighed((Diagnostic("NC402", message, limit.place, severity=severity, context=_origin(limit)),), use)
-    found = [
-        _missed(graph, limit, kind, severity, amount, bound, before)
-        for bound in bounds
-        if (amount.total < bound.value if bound.is_least else amount.total > bound.value)
+    missed_bounds = [
+        bound for bound in bounds if (amount.total < bound.value if bound.is_least else amount.total > bound.value)
     ]
+    if missed_bounds and before is None:
+        before = _before(limit, baseline_of)
+    found = [_missed(graph, limit, kind, severity, amount, bound, before) for bound in missed_bounds]
     if isinstance(budget, Budget) and budget.max_increase is not None and baseline is None:
         message = f"`{limit.name}` may grow by {budget.max_increase}, but there is nothing to compare with"
         help = "check with `--against REV`, or name a `baseline:` spec in the budgets"
@@ -87,6 +88,18 @@ def weigh(figures: Figures, limit: Limit, baseline_of: BaselineOf) -> Weighed:
         max(shares, default=None),
     )
     return Weighed(tuple(found), use)
+
+
+def _before(limit: Limit, baseline_of: BaselineOf) -> Amount | None:
+    """Return what a figure was in the network that growth would compare with, so that a miss can tell who grew."""
+    try:
+        baseline = baseline_of(limit)
+        if baseline is None:
+            return None
+        then = baseline.figures
+        return _scoped(then.graph, limit, then.of(limit.figure, limit.budget), new=False)
+    except UnknownFigureError:
+        return None
 
 
 def _scoped(graph: Graph, limit: Limit, amount: Amount, *, new: bool = True) -> Amount:
@@ -140,7 +153,8 @@ def _missed(
     shown = kind.shown(gap)
     whose = f"`{limit.name}` of {graph.spec.file}" if limit.origin else f"`{limit.name}`"
     message = f"{whose} is {value}, {side} the budget of {bound.shown} by {shown}{share}"
-    related = _grown(graph, kind, amount, before) if before is not None else _largest(graph, kind, amount)
+    grown = () if before is None else _grown(graph, kind, amount, before)
+    related = grown or _largest(graph, kind, amount)
     context = (*_origin(limit), *(_line(place, limit, graph) for place in related))
     help = (
         "widen its layers' view: larger kernels, strides, dilation"

@@ -139,6 +139,14 @@ def test_growth(here: Cli, repository: Path) -> None:
     assert done.stdout.index("c1: +10") < done.stdout.index("batch_norm1: +2")
 
 
+def test_who_grew_is_told_of_every_budget_that_a_change_misses(here: Cli, repository: Path) -> None:
+    commit(repository, net=NET + "budgets: {params: 190}\n")
+    write(repository, net=NET.replace("dense: 10", "dense: 11") + "budgets: {params: 190}\n")
+    done = here("check", "net.yaml", "--against", "HEAD", "--select", "NC4", cwd=repository)
+    assert "  = head: +9, line 5\n" in done.stdout
+    assert "c1:" not in done.stdout
+
+
 def test_a_new_suppression_does_not_count_and_is_told(here: Cli, repository: Path) -> None:
     commit(repository, net=NET + "budgets: {params: 10}\n")
     text = NET.replace("name: c1}", "name: c1}  # netcalc: ignore[NC301] quiet")
