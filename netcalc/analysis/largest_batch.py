@@ -35,6 +35,10 @@ _TRIED = 8
 """As many as are tried at least; from twice as many on they lie evenly apart. Steps grow rarer as the batch grows:
 they are where the constant parts of two sums of buffers make up for their different growth."""
 
+_TRIED_OF_SMALL = 24
+"""As many as are tried below 64: constant parts weigh most there, and one order gives way to another at a batch
+that takes a third more than its neighbours."""
+
 
 def largest_batch(bytes_of: Callable[[int], int], limit_bytes: int, most: int = MOST) -> int:
     """Return the largest batch, at most `most`, such that it and every smaller one takes no more than the limit.
@@ -56,8 +60,8 @@ def largest_batch(bytes_of: Callable[[int], int], limit_bytes: int, most: int = 
 
 def _confirmed(bytes_of: Callable[[int], int], limit: int, found: int) -> int:
     """Return the batch that was found, or a smaller one where one right below it is too large."""
-    window = max(found // _TRIED_PART, _TRIED)
-    for batch in range(found - 1, max(found - window, 1) - 1, -max(window // _TRIED, 1)):
+    window = max(found // _TRIED_PART, _TRIED, min(_TRIED_OF_SMALL, 64 * _TRIED_OF_SMALL // max(found, 1)))
+    for batch in range(found - 1, max(found - window, 1) - 1, -max(found // _TRIED_PART // _TRIED, 1)):
         if bytes_of(batch) > limit:
             found = batch - 1
     return found
