@@ -54,10 +54,7 @@ def weigh(figures: Figures, limit: Limit, baseline_of: BaselineOf) -> Weighed:
     try:
         amount = _scoped(graph, limit, figures.of(limit.figure, budget))
         baseline = baseline_of(limit) if isinstance(budget, Budget) and budget.max_increase is not None else None
-        before = None
-        if baseline is not None:
-            then = baseline.figures
-            before = _scoped(then.graph, limit, then.of(limit.figure, budget), new=False)
+        before = None if baseline is None else _amount_in(baseline, limit)
         bounds = _bounds(kind, limit, baseline, before)
     except UnknownFigureError as error:
         message = f"`{limit.name}` cannot be held to its budget: {error}"
@@ -94,12 +91,15 @@ def _before(limit: Limit, baseline_of: BaselineOf) -> Amount | None:
     """Return what a figure was in the network that growth would compare with, so that a miss can tell who grew."""
     try:
         baseline = baseline_of(limit)
-        if baseline is None:
-            return None
-        then = baseline.figures
-        return _scoped(then.graph, limit, then.of(limit.figure, limit.budget), new=False)
+        return None if baseline is None else _amount_in(baseline, limit)
     except UnknownFigureError:
         return None
+
+
+def _amount_in(baseline: Baseline, limit: Limit) -> Amount:
+    """Return the figure of a limit in its baseline, which may have none of the nodes."""
+    figures = baseline.figures
+    return _scoped(figures.graph, limit, figures.of(limit.figure, limit.budget), new=False)
 
 
 def _scoped(graph: Graph, limit: Limit, amount: Amount, *, new: bool = True) -> Amount:
