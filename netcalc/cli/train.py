@@ -169,7 +169,7 @@ def _train(
     if start is not None:
         log.print(f"resumed after {start.saved.step} of {plan.steps} updates, {start.path.name}", soft_wrap=True)
     write_run_record(run, record)
-    images = len(plan.dataset.train.labels)
+    images = plan.dataset.train.samples
     progress = TrainingProgress(-(-plan.steps // plan.steps_per_epoch), images)
     clock = StepClock(progress, images)
     before_bytes = resident_bytes()

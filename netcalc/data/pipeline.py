@@ -26,7 +26,7 @@ def training_batches(split: Split, batch_size: int, seed: int, epoch: int, start
     Where the size does not divide, the samples are spread so that batches differ by one at most: a small last
     batch would make an update as large as any other from a few samples. Those before `start` are not read.
     """
-    order = epoch_order(len(split.labels), seed, epoch)
+    order = epoch_order(split.samples, seed, epoch)
     chunks = np.array_split(order, -(-len(order) // batch_size))
     return Feed(read_ahead(split, chunks[start:]))
 
@@ -40,7 +40,7 @@ def split_batch(batch: tuple[ArrayLike, ArrayLike], size: int) -> Iterator[tuple
 
 def evaluation_batches(split: Split, batch_size: int) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
     """Yield batches of one size in file order with a weight a sample: 0 for what fills up the last batch."""
-    samples = len(split.labels)
+    samples = split.samples
     starts = range(0, samples, batch_size)
     chunks = (np.minimum(np.arange(start, start + batch_size), samples - 1) for start in starts)
     for start, batch in zip(starts, read_ahead(split, chunks), strict=True):

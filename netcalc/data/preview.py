@@ -39,7 +39,7 @@ def preview(spec: TrainingSpec, places: Mapping[str, Span], count: int, seed: in
     if len(shape) != 3 or shape[2] not in (1, 2, 3, 4):
         raise CannotRunError(f"images of {shape[-1]} channels cannot be shown")
     prepared = unfitted(shape, spec.data, places)
-    chosen = epoch_order(len(dataset.train.labels), seed, 1)[: min(count, MOST)]
+    chosen = epoch_order(dataset.train.samples, seed, 1)[: min(count, MOST)]
     images = scaled(jnp.asarray(dataset.train.images[chosen]), prepared, dataset.max_value)
     labels = dataset.train.labels[chosen]
     mixed = augmented(spec.augment, jax.random.key(seed), images, jnp.asarray(labels))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netcalc.diagnostics import CannotRunError
+from netcalc.spec.data import Target
 from netcalc.units import format_bytes
 
 MAX_ARRAY_BYTES = 16 * 2**30
@@ -53,10 +54,20 @@ class Streamed(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Samples in file order, which may be sorted by class; arrays are read-only."""
+    """Samples in file order, which may be sorted by class; arrays are read-only.
+
+    What labels are, the target of their data set says: of a class (N,), each an index into the classes; of a mask
+    (N, H, W), such an index for each pixel; of several labels (N, classes), 1 where a class is there; of values
+    (N, ...) in float32.
+    """
 
     images: Images  # (N, H, W, C)
-    labels: NDArray[np.int32]  # (N,), each an index into the classes
+    labels: NDArray[Any]
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return self.images.shape[0]
 
     @property
     def in_memory(self) -> bool:
@@ -103,6 +114,7 @@ class Collection:
     test: Split | None = None
     max_value: int = 255
     skipped: tuple[str, ...] = ()
+    target: Target = "class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,7 @@ class Dataset:
     max_value: int
     validation: Split | None = None
     skipped: tuple[str, ...] = ()
+    target: Target = "class"
 
 
 def frozen_split(images: NDArray[np.uint8], labels: NDArray[Any]) -> Split:

@@ -52,7 +52,7 @@ def load_dataset(spec: DataSpec, places: Mapping[str, Span] | None = None) -> Da
     if len(found.classes) < 2:
         raise CannotRunError(f"`{spec.source}`: all images are of the class `{found.classes[0]}`; give two classes")
     train, validation, test = _divided(found, spec, places or {})
-    return Dataset(spec.source, train, test, found.classes, found.max_value, validation, found.skipped)
+    return Dataset(spec.source, train, test, found.classes, found.max_value, validation, found.skipped, found.target)
 
 
 def _divided(found: Collection, spec: DataSpec, places: Mapping[str, Span]) -> tuple[Split, Split | None, Split]:
@@ -67,7 +67,7 @@ def _divided(found: Collection, spec: DataSpec, places: Mapping[str, Span]) -> t
         if train is None or test is None:
             what = "train" if train is None else "test"
             raise CannotRunError(
-                f"`{spec.source}`: of {plural(len(found.train.labels), 'image')} `split` leaves none to {what} on",
+                f"`{spec.source}`: of {plural(found.train.samples, 'image')} `split` leaves none to {what} on",
                 help="give more images of each class, or other shares under `split`",
             )
         return train, validation, test

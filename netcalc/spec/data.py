@@ -18,6 +18,8 @@ MAX_SIDE = 16384
 
 Packaged = Literal["mnist5k", "digits"]
 Downloaded = Literal["mnist", "fashion_mnist", "cifar10", "cifar100"]
+Target = Literal["class", "mask", "multi_label", "values"]
+"""What a sample is to give: one class, a class for each pixel, whether each class is there, or numbers."""
 
 
 def _side_pair(value: Any) -> Any:

@@ -12,7 +12,7 @@ def data_facts(dataset: Dataset) -> dict[str, Any]:
     """Return name, sizes and SHA-256 of a data set: of the classes, the samples and their order."""
     return {
         "source": dataset.name,
-        "train_samples": len(dataset.train.labels),
-        "test_samples": len(dataset.test.labels),
+        "train_samples": dataset.train.samples,
+        "test_samples": dataset.test.samples,
         "sha256": data_checksum(dataset),
     }

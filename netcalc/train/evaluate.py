@@ -82,7 +82,7 @@ def evaluate_run(run: Path, checkpoint: str, split: SplitName = "test") -> Evalu
         help = "`split: [0.8, 0.1, 0.1]` under `train.data` sets samples apart before a training"
         raise CannotRunError(f"{run}: its data `{data.name}` have no {split} split", help)
     metrics = Evaluator(plan).on(samples, saved.params, saved.state)
-    return Evaluation(metrics, saved, data.name, split, len(samples.labels))
+    return Evaluation(metrics, saved, data.name, split, samples.samples)
 
 
 def predict_files(run: Path, checkpoint: str, files: list[Path]) -> list[Prediction]:

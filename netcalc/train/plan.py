@@ -40,13 +40,13 @@ class Plan:
     def samples_per_update(self) -> int:
         """Samples in one update, at most: those of all its batches; for `gd` the training set's."""
         if self.spec.optimizer.kind == "gd":
-            return len(self.dataset.train.labels)
+            return self.dataset.train.samples
         return self.spec.batch_size * self.spec.accumulate
 
     @property
     def steps_per_epoch(self) -> int:
         """Updates in one pass over the training set."""
-        return -(-len(self.dataset.train.labels) // self.samples_per_update)
+        return -(-self.dataset.train.samples // self.samples_per_update)
 
     @property
     def steps(self) -> int:

@@ -7,12 +7,13 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from netcalc.diagnostics import CannotRunError
+from netcalc.spec.metrics import METRICS
 from netcalc.train.durable import replace_file, told
 from netcalc.units import finite
 
@@ -25,31 +26,34 @@ TIMINGS = ("seconds", "images_per_second", "waited_seconds")
 class EpochRecord:
     """Metrics after an epoch, or within one; epoch 0 is before the first update.
 
-    The training figures are means over the epoch as it went, the test and validation figures those of the model
-    after it, None where the split was not evaluated or is not there. `waited_seconds` is how long updates of this
-    session waited for data. A figure that is not finite is NaN, and null in the files.
+    `metrics` holds those that were measured, by their names. The training figures are means over the epoch as it
+    went, the test and validation figures those of the model after it. `waited_seconds` is how long updates of this
+    session waited for data. A figure that is not finite is null in the files, and NaN when it is read again.
     """
 
     epoch: int
     step: int
-    train_loss: float | None
-    train_accuracy: float | None
-    test_loss: float | None
-    test_accuracy: float | None
-    images_per_second: float | None
     seconds: float
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    images_per_second: float | None = None
     waited_seconds: float | None = None
 
+    def measured(self, split: str) -> dict[str, float]:
+        """Return the metrics of a split by the names of their measures; none where it was not evaluated."""
+        start = f"{split}_"
+        return {n.removeprefix(start): value for n, value in self.metrics.items() if n.startswith(start)}
 
-def append_record(run: Path, record: EpochRecord) -> None:
-    """Append a record to metrics.jsonl and metrics.csv, on disk when this returns; raises CannotRunError."""
+
+def append_record(run: Path, record: EpochRecord, metrics: Sequence[str]) -> None:
+    """Append a record to metrics.jsonl and metrics.csv, on disk when this returns; raises CannotRunError.
+
+    `metrics` are the names of all that the run measures, the columns of the table.
+    """
     with told(run, "metrics cannot be written"):
-        for name, text in ((METRICS_JSONL, _json_line(record)), (METRICS_CSV, _csv([record]))):
+        for name, text in ((METRICS_JSONL, _json_line(record)), (METRICS_CSV, _csv([record], metrics))):
             path = run / name
             if name == METRICS_CSV and not path.exists():
-                text = _csv_head() + text
+                text = _csv_head(metrics) + text
             with open(path, "a", encoding="utf-8", newline="") as stream:
                 stream.write(text)
                 stream.flush()
@@ -72,7 +76,7 @@ def read_records(run: Path) -> tuple[EpochRecord, ...]:
     return tuple(_record(line, path, number) for number, line in enumerate(lines, 1))
 
 
-def rewind_records(run: Path, count: int) -> tuple[EpochRecord, ...]:
+def rewind_records(run: Path, count: int, metrics: Sequence[str]) -> tuple[EpochRecord, ...]:
     """Cut the metrics of a run to its first records and return those.
 
     Raises CannotRunError where there are fewer, or where the disk does not take it.
@@ -86,28 +90,31 @@ def rewind_records(run: Path, count: int) -> tuple[EpochRecord, ...]:
     kept = records[:count]
     with told(run, "metrics cannot be written"):
         replace_file(run / METRICS_JSONL, "".join(map(_json_line, kept)))
-        replace_file(run / METRICS_CSV, _csv_head() + _csv(kept))
+        replace_file(run / METRICS_CSV, _csv_head(metrics) + _csv(kept, metrics))
     return kept
 
 
 def _values(record: EpochRecord) -> dict[str, Any]:
-    return {name: None if value is None else finite(value) for name, value in asdict(record).items()}
+    timings = {name: getattr(record, name) for name in TIMINGS}
+    values = {"epoch": record.epoch, "step": record.step, **record.metrics, **timings}
+    return {name: None if value is None else finite(value) for name, value in values.items()}
 
 
 def _json_line(record: EpochRecord) -> str:
     return json.dumps(_values(record), allow_nan=False) + "\n"
 
 
-_NAMES = [field.name for field in fields(EpochRecord)]
+def _columns(metrics: Sequence[str]) -> list[str]:
+    return ["epoch", "step", *metrics, *TIMINGS]
 
 
-def _csv_head() -> str:
-    return ",".join(_NAMES) + "\n"
+def _csv_head(metrics: Sequence[str]) -> str:
+    return ",".join(_columns(metrics)) + "\n"
 
 
-def _csv(records: Iterable[EpochRecord]) -> str:
+def _csv(records: Iterable[EpochRecord], metrics: Sequence[str]) -> str:
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, _NAMES, lineterminator="\n")
+    writer = csv.DictWriter(stream, _columns(metrics), lineterminator="\n", extrasaction="ignore")
     writer.writerows(map(_values, records))
     return stream.getvalue()
 
@@ -115,17 +122,17 @@ def _csv(records: Iterable[EpochRecord]) -> str:
 def _record(line: str, path: Path, number: int) -> EpochRecord:
     try:
         values = json.loads(line)
-        if not isinstance(values, dict):
+        if not isinstance(values, dict) or not all(_is_number(value) for value in values.values()):
             raise TypeError
-        # An accuracy is always finite: where there is one, null is NaN.
-        for split in ("train", "test", "validation"):
-            if values.get(f"{split}_loss") is None and values.get(f"{split}_accuracy") is not None:
-                values[f"{split}_loss"] = math.nan
-        record = EpochRecord(**values)
-        if not all(isinstance(value, int | float | None) for value in values.values()):
-            raise TypeError
+        metrics = {name: values.pop(name) for name in list(values) if name in METRICS}
+        known = {name: math.nan if value is None else float(value) for name, value in metrics.items()}
+        record = EpochRecord(metrics=known, **values)
         if not (isinstance(record.epoch, int) and isinstance(record.step, int)):
             raise TypeError
     except (ValueError, TypeError, KeyError):
         raise CannotRunError(f"{path}: line {number} is no record of metrics") from None
     return record
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

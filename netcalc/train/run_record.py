@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from netcalc.choice import LIST_AS_TUPLE, Fields
 from netcalc.diagnostics import CannotRunError
-from netcalc.spec.stopping import Metric, Mode
+from netcalc.spec.metrics import Metric, Mode
 from netcalc.train.durable import replace_file, told
 
 RUN_RECORD = "run.json"

@@ -48,8 +48,7 @@ class Watch:
 
 def value_of(record: EpochRecord, watched: Watched) -> float | None:
     """Return the metric of a record, None where it was not measured."""
-    value: float | None = getattr(record, watched.metric)
-    return value
+    return record.metrics.get(watched.metric)
 
 
 def _is_better(value: float, than: float | None, watched: Watched, by: float = 0.0) -> bool:
