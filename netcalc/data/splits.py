@@ -1,4 +1,4 @@
-"""Training, validation and test samples: a division that keeps every class in its share."""
+"""Training, validation and test samples: a division that keeps every class in its share, or one at random."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def stratified(labels: NDArray[np.int32], shares: Sequence[float], seed: int) ->
         for gathered, chosen in zip(parts, np.split(members, np.cumsum(counts)[:-1]), strict=True):
             gathered.append(chosen)
     return [np.sort(np.concatenate(chosen)) for chosen in parts]
+
+
+def at_random(samples: int, shares: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
+    """Return the indices of each part, in rising order, drawn without regard to what samples are."""
+    return stratified(np.zeros(samples, np.int32), shares, seed)
 
 
 def _exact(share: float) -> Fraction:
