@@ -326,6 +326,8 @@ class ParquetData(DataSpec):
     def _one_target(self) -> ParquetData:
         if self.mask is not None and self.label != "label":
             raise ValueError("`mask` takes the place of `label`; give one of them")
+        if self.image == (self.mask or self.label):
+            raise ValueError(f"`{self.image}` is the column of the images; give another for labels or masks")
         return self
 
 
