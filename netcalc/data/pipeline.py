@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netcalc.data.masks import nearest
 from netcalc.data.preprocessing import Preprocessing
 from netcalc.data.read_ahead import Batch, Feed, read_ahead
 from netcalc.data.samples import Split
+from netcalc.spec.data import Target
 
 
 def epoch_order(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -59,6 +61,23 @@ def scaled(images: jax.Array, preprocessing: Preprocessing, max_value: int) -> j
         shape = (x.shape[0], *preprocessing.resize, x.shape[3])
         x = jax.image.resize(x, shape, method="bilinear", antialias=True)
     return jnp.pad(x, ((0, 0), *preprocessing.pad, (0, 0)))
+
+
+def prepared_labels(
+    labels: jax.Array, preprocessing: Preprocessing, target: Target = "class", fill: int = 0
+) -> jax.Array:
+    """Return labels of what `scaled` makes of their images.
+
+    Masks (batch, height, width) are resized to the pixels nearest to those of the resized images, and padded with
+    the class `fill`; other labels stay as they are.
+    """
+    if target != "mask":
+        return labels
+    if preprocessing.resize is not None:
+        sizes = zip(labels.shape[1:], preprocessing.resize, strict=True)
+        rows, columns = (nearest(length, wanted) for length, wanted in sizes)
+        labels = labels[:, rows[:, None], columns]
+    return jnp.pad(labels, ((0, 0), *preprocessing.pad), constant_values=fill)
 
 
 def normalized(x: jax.Array, preprocessing: Preprocessing) -> jax.Array:

@@ -28,7 +28,8 @@ Pads = tuple[tuple[int, int], tuple[int, int]]
 class Preprocessing:
     """Pixels are scaled to [0, 1], resized, padded with zeros, then (x − mean) / std per channel.
 
-    `source` is the [height, width, channels] of images as they come from the data set.
+    `source` is the [height, width, channels] of images as they come from the data set; data whose targets are
+    values have no `classes`.
     """
 
     source: tuple[int, int, int]
@@ -103,7 +104,7 @@ class _Stored(Fields):
     pad: Annotated[tuple[_Pads, _Pads], LIST_AS_TUPLE]
     mean: Annotated[tuple[float, ...], LIST_AS_TUPLE]
     std: Annotated[tuple[PositiveFloat, ...], LIST_AS_TUPLE]
-    classes: Annotated[tuple[str, ...], LIST_AS_TUPLE, Field(min_length=2)]
+    classes: Annotated[tuple[str, ...], LIST_AS_TUPLE]
 
     @model_validator(mode="after")
     def _one_value_a_channel(self) -> _Stored:

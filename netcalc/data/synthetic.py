@@ -13,11 +13,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from netcalc.data.catalog import SPOT
 from netcalc.data.samples import Collection, PerSample, Split, Streamed
 from netcalc.spec.data import SyntheticData, Target
-
-VALUES = ("row", "column", "brightness")
-"""What is to be told of a spot, each from 0 to 1: 0 is the top, the left, and as dark as the ground."""
 
 _BLOCKS = 4
 """Blocks of a pattern along each side."""
@@ -120,7 +118,7 @@ def _labels(spec: SyntheticData) -> PerSample:
     # Numbers are drawn row by row, so that a sample's label is the same however many follow.
     drawn = _random(spec.seed, _LABELS, 0)
     if spec.target == "values":
-        labels = drawn.random((spec.samples, len(VALUES)), np.float32)
+        labels = drawn.random((spec.samples, len(SPOT)), np.float32)
     elif spec.target == "multi_label":
         labels = (drawn.random((spec.samples, spec.classes), np.float32) < _SHARE).astype(np.float32)
     else:
