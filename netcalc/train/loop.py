@@ -219,7 +219,7 @@ class _Training:
                 epoch_updates=self.progress.epoch_updates + 1,
                 epoch_images=self.progress.epoch_images + len(labels),
             )
-            self.reporter.step(self.progress.epoch, self.progress.epoch_images, self.sums.means)
+            self.reporter.step(self.progress.epoch, self.progress.epoch_images, self._running)
             if self.progress.epoch_updates == self.plan.steps_per_epoch:
                 self._finish_epoch()
             else:
@@ -297,7 +297,7 @@ class _Training:
 
     def _append(self, *, validate: bool) -> None:
         progress = self.progress
-        metrics = _of_split("train", self.sums.means()) if progress.epoch_images else {}
+        metrics = _of_split("train", self.plan.recipe.meter.measured(self.sums)) if progress.epoch_images else {}
         began = self.epoch_began if progress.epoch_images else time.perf_counter()
         seconds = time.perf_counter() - began
         held_out = self.plan.dataset.validation
@@ -344,6 +344,10 @@ class _Training:
         point(self.checkpoints, "last", path)
         prune(self.checkpoints, self.step, self.plan.spec.keep_checkpoints)
         self.saved_step, self.saved_at = self.step, time.perf_counter()
+
+    def _running(self) -> Metrics:
+        """Return the means of the epoch so far; waits for the device."""
+        return self.plan.recipe.meter.measured(self.sums)
 
     def _params(self) -> dict[str, dict[str, jax.Array]]:
         return evaluated_params(self.plan.recipe, self.optimizer, self.current)
