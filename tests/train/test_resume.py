@@ -64,6 +64,9 @@ class Silent:
     def epoch(self, record):
         pass
 
+    def returned(self, found, count):
+        pass
+
 
 def stop_after(updates):
     """Ask to stop before the update after so many."""
