@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import jax
@@ -17,7 +17,6 @@ from netcalc.data.sources import load_dataset
 from netcalc.data.splits import class_counts
 from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
-from netcalc.spec.data import Target
 from netcalc.spec.metrics import BEST, measured_metrics
 from netcalc.spec.stopping import Watched
 from netcalc.spec.training import EPOCHS, TrainingSpec, UpdateSpec

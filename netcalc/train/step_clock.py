@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from netcalc.train.loop import Reporter
 from netcalc.train.metrics import Metrics
+from netcalc.train.post_mortem import PostMortem
 from netcalc.train.records import EpochRecord
 
 WINDOW_SECONDS = 0.25
@@ -51,6 +52,11 @@ class StepClock:
         if self.done >= self.images_per_epoch:
             self.done = 0
         self.reporter.epoch(record)
+
+    def returned(self, found: PostMortem | None, count: int) -> None:
+        """Leave out what was under way: updates were made again meanwhile."""
+        self.began = None
+        self.reporter.returned(found, count)
 
     @property
     def median_seconds(self) -> float | None:
