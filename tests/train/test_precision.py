@@ -20,6 +20,7 @@ from tests.train.test_convergence import DIGITS
 from tests.train.training import trained
 
 PRECISIONS = ("float32", "mixed", "bfloat16")
+NETWORKS = ("lenet5", "resnet8", "convnet", "mlp")
 TEST_LOSS, TEST_ACCURACY = 0.25, 0.01
 """How far the mean of a precision may be from float32's: of its loss, and in shares of the test images."""
 
@@ -87,6 +88,6 @@ def test_every_precision_trains_a_small_network_to_the_same_end() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mlp", "convnet", "resnet8", "lenet5"])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_precision_trains_to_the_same_end(name: str) -> None:
     check(name, 3)
