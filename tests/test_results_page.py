@@ -8,6 +8,7 @@ from statistics import mean
 
 import pytest
 
+from netcalc.spec.optimizers import OptimizerSpec
 from tests.configs.zoo import FOLDER
 from tests.train.test_precision import NETWORKS, PRECISIONS, TEST_ACCURACY, TEST_LOSS, TRAIN_LOSS
 
@@ -56,6 +57,10 @@ def test_what_is_tested_of_precisions_is_true_of_the_page(name: str) -> None:
         assert accuracy[precision] == pytest.approx(accuracy["float32"], abs=100 * TEST_ACCURACY)
     assert train["mixed"] == pytest.approx(train["float32"], rel=TRAIN_LOSS)
     assert train["bfloat16"] > (1 + TRAIN_LOSS) * train["float32"]
+
+
+def test_every_optimizer_is_in_the_table() -> None:
+    assert [cells[0].strip("`") for cells in rows("## Optimizers")] == list(OptimizerSpec.model_fields)
 
 
 def test_every_network_is_in_the_table() -> None:
