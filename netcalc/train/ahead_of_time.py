@@ -16,10 +16,10 @@ from jax.sharding import Sharding, SingleDeviceSharding
 
 from netcalc.graph import Graph
 from netcalc.spec.training import UpdateSpec
+from netcalc.train.factors import Pace
 from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.recipe import Augment, Prepare, Recipe, make_recipe
-from netcalc.train.schedules import Pace
 from netcalc.train.step import initial_train_state, make_gathering_step, make_train_step, nothing_gathered
 
 
