@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
 from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.layers.base import Inferred, ShapeError, TensorType
+from netcalc.spec.losses import LossSpec
 from netcalc.spec.network import NetworkSpec, NodeSpec
 from netcalc.units import format_shape
 
@@ -89,19 +90,24 @@ class Graph:
         """Names of the nodes that serve train-only outputs alone: auxiliary heads, no part of inference."""
         return self.needed_for(self.outputs) - self.needed_for(self.inference_outputs)
 
-    def read_by_loss(self, loss: str) -> tuple[str, ...]:
-        """Return the nodes that a loss reads, one for each output.
+    @property
+    def main_output(self) -> str:
+        """The first output of inference, the one that is measured."""
+        return self.inference_outputs[0]
 
-        Cross-entropy has its own softmax: where an output is one, the loss reads what goes into it, which is the
-        same function in a form that cannot overflow.
+    def read_by_losses(self, loss_of: Callable[[str], LossSpec]) -> Mapping[str, LossSpec]:
+        """Return the nodes that losses read, the main output's first, with their losses.
+
+        Cross-entropy has its own softmax, and the binary one a logistic function: where an output is one, the loss
+        reads what goes into it, which is the same function in a form that cannot overflow.
         """
+        outputs = sorted(self.outputs, key=lambda output: output != self.main_output)
+        return {self.below(output, loss_of(output).applied): loss_of(output) for output in outputs}
 
-        def read(output: str) -> str:
-            node = self.nodes[output]
-            own_softmax = loss == "cross_entropy" and node.kind == "softmax" and node.inputs[0] in self.nodes
-            return node.inputs[0] if own_softmax else output
-
-        return tuple(map(read, self.outputs))
+    def below(self, output: str, kind: str | None) -> str:
+        """Return the node that an output of a kind is computed from, or the output itself if it is of another."""
+        node = self.nodes[output]
+        return node.inputs[0] if node.kind == kind and node.inputs[0] in self.nodes else output
 
     def needed_for(self, outputs: Iterable[str]) -> frozenset[str]:
         """Return the names of the nodes that the given nodes follow from, with themselves."""

@@ -201,11 +201,8 @@ def node_memory(graph: Graph, setup: Setup, alive: Sequence[Buffer]) -> Mapping[
 
 
 def batch_bytes(graph: Graph, setup: Setup) -> int:
-    """Return the bytes of a batch's inputs and of its labels, 32 bits for each position of the output."""
-    (first, *_) = setup.outputs
-    output = graph.nodes[first].known.output
-    positions = output.size // output.channels
-    return setup.batch * (sum(raw.bytes for raw in setup.inputs.values()) + 4 * positions)
+    """Return the bytes of a batch's inputs and of its labels."""
+    return setup.batch * (sum(raw.bytes for raw in setup.inputs.values()) + setup.label_bytes)
 
 
 def _memory(

@@ -72,7 +72,7 @@ class _Walk:
             self.tape.node = name
             y = self.values[name]
             labels: Roots = ()
-            if self.tape.setup.scatters_labels and self.trained_below[name]:
+            if name in self.tape.setup.scatters_labels and self.trained_below[name]:
                 labels = (self.tape.buffer("labels", 4 * y.elements, "gradient"),)
                 self.tape.run_first("scatter labels", [], labels)
             gradients[name] = [Value((self.tape.stored(y, "output"), *labels), y.elements)]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from netcalc.analysis.labels import label_shape
 from netcalc.analysis.optimizers import OPTIMIZERS, kept_elements, scratch_elements, trained_params
 from netcalc.data.catalog import sample_shape
 from netcalc.graph import Graph
@@ -31,11 +32,12 @@ class Setup:
 
     `outputs` are the nodes that the loss reads, `kept_bytes` what the optimizer and a moving average keep for each
     weight, in float32 whatever the precision, and `optimizer_bytes` for all parameters together. `sum_bytes` is the
-    sum of gradients that an update of several batches keeps, in float32 too. `scratch_bytes` is what the update of
+    sum of gradients that an update of several batches keeps, in float32 too. `label_bytes` are those of a sample's
+    labels. `scratch_bytes` is what the update of
     a node's parameters takes beside their gradient, where the rule multiplies matrices. `gradients_wait` tells that
     no parameter can be updated before every gradient of a batch is known, as where their norm is clipped. `lean` is
-    the form of the network that GPU and CPU train. `scatters_labels` tells that the loss makes an array of the
-    outputs' size from labels alone.
+    the form of the network that GPU and CPU train. `scatters_labels` are the outputs whose loss makes an array
+    of their size from labels alone.
     """
 
     batch: int
@@ -44,13 +46,14 @@ class Setup:
     kept_bytes: int
     optimizer_bytes: int
     sum_bytes: int
+    label_bytes: int
     scratch_bytes: Mapping[str, int]
     compute_bytes: int
     params_bytes: int
     gradients_wait: bool
     remat: Remat
     lean: bool = True
-    scatters_labels: bool = False
+    scatters_labels: frozenset[str] = frozenset()
 
 
 def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setup:
@@ -58,20 +61,22 @@ def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setu
     compute_bytes = 4 if update.precision == "float32" else 2
     params_bytes = 2 if update.precision == "bfloat16" else 4
     params = tuple(trained_params(graph))
+    read = graph.read_by_losses(update.loss_of)
     return Setup(
         batch=batch or update.batch_size,
-        outputs=graph.read_by_loss(update.loss),
+        outputs=tuple(read),
         inputs=_raw_inputs(graph, update, compute_bytes),
         kept_bytes=4 * (OPTIMIZERS[update.optimizer.kind].slots + (update.ema is not None)),
         optimizer_bytes=4 * kept_elements(update, params),
         sum_bytes=4 * sum(param.size for param in params) if update.accumulates else 0,
+        label_bytes=4 * math.prod(label_shape(graph, update)),
         scratch_bytes=_scratch_bytes(graph, update),
         compute_bytes=compute_bytes,
         params_bytes=params_bytes,
         # Of a sum of gradients the norm is taken when the batches are gone.
         gradients_wait=_gradients_wait(update),
         remat=update.remat,
-        scatters_labels=update.loss == "cross_entropy",
+        scatters_labels=frozenset(name for name, loss in read.items() if loss.kind == "cross_entropy"),
     )
 
 

@@ -116,7 +116,7 @@ def _drawn(
     rest = [name for name in names if name != "curves"]
     if not rest:
         return
-    from netcalc.cli.run_pictures import Answered, confusion_picture, filters_picture, mistakes_picture
+    from netcalc.cli.run_pictures import confusion_picture, filters_picture, mistakes_picture, open_answered
     from netcalc.train.compilation_cache import use_compilation_cache
     from netcalc.train.device import computing_on
 
@@ -125,12 +125,13 @@ def _drawn(
     with computing_on(device.value):
         if "filters" in rest:
             yield "filters", filters_picture(run, checkpoint)
-        if "confusion" in rest or "mistakes" in rest:
-            answered = Answered.of(run, checkpoint, split)
-            if "confusion" in rest:
-                yield "confusion", answered if isinstance(answered, str) else confusion_picture(answered)
-            if "mistakes" in rest:
-                yield "mistakes", answered if isinstance(answered, str) else mistakes_picture(answered, count)
+        if "confusion" not in rest and "mistakes" not in rest:
+            return
+        answered = open_answered(run, checkpoint, split)
+        if "confusion" in rest:
+            yield "confusion", confusion_picture(answered)
+        if "mistakes" in rest:
+            yield "mistakes", mistakes_picture(answered, count)
 
 
 def _curves(runs: Sequence[Path]) -> Figure | str:

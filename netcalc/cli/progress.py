@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from netcalc.cli.live_chart import LiveChart
 from netcalc.cli.output import console
+from netcalc.spec.metrics import title_of, written
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -57,7 +58,7 @@ class TrainingProgress:
         self.shown = now
         completed = (epoch - 1) * self.images_per_epoch + done
         rate = done / (now - self.began)
-        label = f"epoch {epoch}/{self.epochs}  loss {metrics.loss:.4f}  accuracy {100 * metrics.accuracy:.2f} %"
+        label = f"epoch {epoch}/{self.epochs}  {_figures(metrics)}"
         self.bar.update(self.task, completed=completed, description=label, rate=f"{rate:,.0f} images/s")
 
     def epoch(self, record: EpochRecord) -> None:
@@ -73,18 +74,25 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
     parts = [f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}"]
     if record.epoch == 0:
         parts.append("before training")
-    if record.train_loss is not None and record.train_accuracy is not None:
-        parts.append(f"loss {record.train_loss:.4f}  accuracy {100 * record.train_accuracy:.2f} %")
-    if record.test_loss is not None and record.test_accuracy is not None:
-        parts.append(f"test loss {record.test_loss:.4f}  test accuracy {100 * record.test_accuracy:.2f} %")
-    if record.validation_loss is not None and record.validation_accuracy is not None:
-        accuracy = f"{100 * record.validation_accuracy:.2f} %"
-        parts.append(f"validation loss {record.validation_loss:.4f}  validation accuracy {accuracy}")
+    if trained := record.measured("train"):
+        parts.append(_figures(trained))
+    for split in ("test", "validation"):
+        measured = record.measured(split)
+        parts.append(_figures({f"{split}_{name}": measured[name] for name in measured if name not in _LEFT_OUT}))
     if record.images_per_second is not None:
         parts.append(f"{record.images_per_second:,.0f} images/s  {record.seconds:.1f} s")
     if record.waited_seconds is not None and record.waited_seconds > _WORTH_TELLING * record.seconds:
         parts.append(f"waited {record.waited_seconds:.1f} s for data")
-    return "  ".join(parts)
+    return "  ".join(filter(None, parts))
+
+
+_LEFT_OUT = ("top5_accuracy",)
+"""Measures that are recorded, but have no room on a line."""
+
+
+def _figures(metrics: Metrics) -> str:
+    """Return metrics by their names: `loss 0.0813  accuracy 97.60 %`."""
+    return "  ".join(f"{title_of(name)} {written(name, value)}" for name, value in metrics.items())
 
 
 def _bar(on: object) -> Progress:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from netcalc.render.layout import aligned
 from netcalc.render.printable import printable
+from netcalc.spec.metrics import title_of, written
 from netcalc.train.run_list import RunSummary
 from netcalc.units import format_seconds
 
@@ -39,7 +40,7 @@ def _cells(run: RunSummary) -> dict[str, str]:
         "state": run.state if run.reason in ("", "complete") else f"{run.state} ({_short(run.reason)})",
         "epochs": UNKNOWN if run.epoch is None else f"{run.epoch}/{run.epochs}",
         "best": _best(run),
-        "best of": (run.metric or UNKNOWN).replace("_", " "),
+        "best of": title_of(run.metric) if run.metric else UNKNOWN,
         "at": UNKNOWN if run.best_epoch is None else f"epoch {run.best_epoch}",
         "params": UNKNOWN if run.params is None else f"{run.params:,}",
         "time": UNKNOWN if run.seconds is None else format_seconds(run.seconds),
@@ -50,7 +51,7 @@ def _cells(run: RunSummary) -> dict[str, str]:
 def _best(run: RunSummary) -> str:
     if run.best is None or run.metric is None:
         return UNKNOWN
-    return f"{100 * run.best:.2f} %" if run.metric.endswith("accuracy") else f"{run.best:.4f}"
+    return written(run.metric, run.best)
 
 
 def _short(reason: str) -> str:

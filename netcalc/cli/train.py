@@ -14,6 +14,7 @@ from netcalc.cli.options import CacheOption, Device, DeviceOption, RootOption, S
 from netcalc.cli.output import console, write_text
 from netcalc.cli.signals import noted_signals
 from netcalc.diagnostics import CannotRunError
+from netcalc.spec.metrics import title_of, written
 from netcalc.units import plural
 
 if TYPE_CHECKING:
@@ -259,12 +260,12 @@ def _print_diverged(run: Path, error: DivergedError) -> None:
 
 def _figures(plan: Plan, outcome: Outcome) -> list[str]:
     last, best = outcome.last, outcome.best
-    lines = [f"test loss {last.test_loss:.4f}\n", f"test accuracy {100 * (last.test_accuracy or 0):.2f} %\n"]
+    tested = {name: value for name, value in last.metrics.items() if name.startswith("test_")}
+    lines = [f"{title_of(name)} {written(name, value)}\n" for name, value in tested.items()]
     if best.step != last.step:
-        metric = plan.spec.best.metric
-        value: float = getattr(best, metric)
-        shown = f"{100 * value:.2f} %" if metric.endswith("accuracy") else f"{value:.4f}"
-        lines.append(f"best {metric.replace('_', ' ')} {shown} after epoch {best.epoch}\n")
+        metric = plan.best.metric
+        shown = written(metric, best.metrics[metric])
+        lines.append(f"best {title_of(metric)} {shown} after epoch {best.epoch}\n")
     return lines
 
 
@@ -280,7 +281,7 @@ def _record(plan: Plan, *sessions: Session) -> RunRecord:
         params=sum(count_params(node, node.known).total for node in plan.graph.nodes.values()),
         epochs=-(-plan.steps // plan.steps_per_epoch),
         steps=plan.steps,
-        best=(plan.spec.best.metric, plan.spec.best.better),
+        best=(plan.best.metric, plan.best.better),
         data=data_facts(plan.dataset),
         sessions=list(sessions),
     )

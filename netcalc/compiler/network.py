@@ -129,11 +129,17 @@ class Network:
 
 
 def compile_graph(
-    graph: Graph, outputs: tuple[str, ...] = (), *, lean: bool = True, compute_dtype: str = "float32"
+    graph: Graph,
+    outputs: tuple[str, ...] = (),
+    *,
+    inference_outputs: tuple[str, ...] = (),
+    lean: bool = True,
+    compute_dtype: str = "float32",
 ) -> Network:
     """Return the network that computes the named nodes, by default the graph's outputs.
 
-    The lean form suits GPU and CPU; on TPU it takes more memory than XLA's own gradients.
+    `inference_outputs` are those of them that it computes at inference, by default all that do not serve training
+    alone. The lean form suits GPU and CPU; on TPU it takes more memory than XLA's own gradients.
 
     Raises SpecError for a graph with layers that do not fit and ValueError for a name that is no node.
     """
@@ -142,7 +148,8 @@ def compile_graph(
     unknown = [name for name in outputs if name not in graph.nodes]
     if unknown:
         raise ValueError(f"the network has no node `{unknown[0]}`")
-    return Network(graph, outputs or graph.outputs, outputs or graph.inference_outputs, lean, compute_dtype)
+    at_inference = inference_outputs or outputs or graph.inference_outputs
+    return Network(graph, outputs or graph.outputs, at_inference, lean, compute_dtype)
 
 
 def _keeping_input(lower: Lowering) -> Lowering:

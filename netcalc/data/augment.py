@@ -28,6 +28,7 @@ from netcalc.spec.augment import (
     Scale,
     Translation,
 )
+from netcalc.spec.data import Target
 
 Key = jax.Array
 Image = jax.Array
@@ -46,7 +47,14 @@ class Mixed(NamedTuple):
     share: jax.Array
 
 
-def augmented(changes: Sequence[Augmentation], key: Key, images: jax.Array, labels: jax.Array) -> Mixed:
+def augmented(
+    changes: Sequence[Augmentation],
+    key: Key,
+    images: jax.Array,
+    labels: jax.Array,
+    target: Target = "class",
+    fill: int = 0,
+) -> Mixed:
     """Return a batch with every change made in order; where two mix images, each batch takes one of them."""
     kinds = [change.kind for change in changes]
     single = [(index, change) for index, change in enumerate(changes) if change.kind not in _MIXING]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netcalc.data.images import decode, image_size
+from netcalc.data.images import MAX_VALUE, decode, image_size
 from netcalc.data.limited import shown
+from netcalc.data.preprocessing import Preprocessing
 from netcalc.data.read_ahead import mapped
-from netcalc.data.samples import Collection, Split, Streamed
+from netcalc.data.samples import Collection, Dataset, Split, Streamed
 from netcalc.diagnostics import CannotRunError, did_you_mean
 from netcalc.spec.data import ImageFolderData
 
@@ -79,6 +81,37 @@ def read_image_folder(spec: ImageFolderData) -> Collection:
     return Collection(
         splits["train"], folders, splits.get("validation"), splits.get("test"), skipped=tuple(map(shown, skipped))
     )
+
+
+def read_labelled_folder(folder: Path, preprocessing: Preprocessing) -> Dataset:
+    """Return the images of a folder a class, as large as those that a preprocessing was fitted on.
+
+    Raises CannotRunError for a folder whose name is no class, or where the preprocessing is of no classes.
+    """
+    if preprocessing.target != "class":
+        raise CannotRunError(f"{folder}: the run does not classify images, so a folder a class says nothing of it")
+    part = _labelled(os.fspath(folder))
+    classes = preprocessing.classes
+    if unknown := [name for name in part.classes if name not in classes]:
+        help = did_you_mean(unknown[0], classes)
+        raise CannotRunError(f"{shown(part.folder)}: `{unknown[0]}` is no class of the run", help)
+    height, width, channels = preprocessing.source
+    split = Split(ImageFiles(part.files, (height, width), channels), part.labels_among(classes))
+    return Dataset(str(folder), split, split, classes, MAX_VALUE)
+
+
+def image_files(paths: Iterable[Path]) -> list[str]:
+    """Return the files that paths name: themselves, and of folders the image files below them.
+
+    Raises CannotRunError for a folder without images.
+    """
+    found: list[str] = []
+    for path in paths:
+        below = _images_below(os.fspath(path)) if path.is_dir() else [os.fspath(path)]
+        if not below:
+            raise CannotRunError(f"{path}: no images in this folder", f"images end in {', '.join(SUFFIXES)}")
+        found += below
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from netcalc.data.preprocessing import Preprocessing
 from netcalc.data.read_ahead import Batch, Feed, read_ahead
 from netcalc.data.samples import Split
+from netcalc.spec.data import Target
 
 
 def epoch_order(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -59,6 +60,16 @@ def scaled(images: jax.Array, preprocessing: Preprocessing, max_value: int) -> j
         shape = (x.shape[0], *preprocessing.resize, x.shape[3])
         x = jax.image.resize(x, shape, method="bilinear", antialias=True)
     return jnp.pad(x, ((0, 0), *preprocessing.pad, (0, 0)))
+
+
+def prepared_labels(labels: jax.Array, preprocessing: Preprocessing, target: Target, fill: int) -> jax.Array:
+    """Return labels as they go with prepared images: a mask is resized and padded like its image, with `fill`."""
+    if target != "mask":
+        return labels
+    if preprocessing.resize is not None:
+        shape = (labels.shape[0], *preprocessing.resize)
+        labels = jax.image.resize(labels, shape, method="nearest")
+    return jnp.pad(labels, ((0, 0), *preprocessing.pad), constant_values=fill)
 
 
 def normalized(x: jax.Array, preprocessing: Preprocessing) -> jax.Array:

@@ -15,7 +15,7 @@ from netcalc.data.catalog import pads_of
 from netcalc.data.read_ahead import read_ahead
 from netcalc.data.samples import Dataset, Split
 from netcalc.diagnostics import CannotRunError, Diagnostic, Span, SpecError
-from netcalc.spec.data import MAX_SIDE, DataSpec, Normalization
+from netcalc.spec.data import MAX_SIDE, DataSpec, Normalization, Target
 
 FORMAT = "netcalc.preprocessing/1"
 _CHUNK_BYTES = 2**19
@@ -28,7 +28,8 @@ Pads = tuple[tuple[int, int], tuple[int, int]]
 class Preprocessing:
     """Pixels are scaled to [0, 1], resized, padded with zeros, then (x − mean) / std per channel.
 
-    `source` is the [height, width, channels] of images as they come from the data set.
+    `source` is the [height, width, channels] of images as they come from the data set; `target` and `classes` say
+    what the network's outputs stand for.
     """
 
     source: tuple[int, int, int]
@@ -37,6 +38,7 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...]
+    target: Target = "class"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -86,7 +88,7 @@ def fit_preprocessing(dataset: Dataset, spec: DataSpec, places: Mapping[str, Spa
     else:
         mean, std = (0.0,) * channels, (1.0,) * channels
     plain = unfitted((height, width, channels), spec, places)
-    return replace(plain, mean=mean, std=std, classes=dataset.classes)
+    return replace(plain, mean=mean, std=std, classes=dataset.classes, target=dataset.target)
 
 
 _Side = Annotated[int, Field(gt=0, le=MAX_SIDE)]
@@ -103,13 +105,16 @@ class _Stored(Fields):
     pad: Annotated[tuple[_Pads, _Pads], LIST_AS_TUPLE]
     mean: Annotated[tuple[float, ...], LIST_AS_TUPLE]
     std: Annotated[tuple[PositiveFloat, ...], LIST_AS_TUPLE]
-    classes: Annotated[tuple[str, ...], LIST_AS_TUPLE, Field(min_length=2)]
+    classes: Annotated[tuple[str, ...], LIST_AS_TUPLE]
+    target: Target = "class"
 
     @model_validator(mode="after")
     def _one_value_a_channel(self) -> _Stored:
         if not len(self.mean) == len(self.std) == self.source[2]:
             counts = f"{len(self.mean)} and {len(self.std)} for {self.source[2]}"
             raise ValueError(f"`mean` and `std` should have one value a channel, not {counts}")
+        if len(self.classes) < 2 and self.target != "values":
+            raise ValueError("`classes` should name two at least")
         return self
 
 

@@ -52,7 +52,9 @@ def load_dataset(spec: DataSpec, places: Mapping[str, Span] | None = None) -> Da
     if len(found.classes) < 2:
         raise CannotRunError(f"`{spec.source}`: all images are of the class `{found.classes[0]}`; give two classes")
     train, validation, test = _divided(found, spec, places or {})
-    return Dataset(spec.source, train, test, found.classes, found.max_value, validation, found.skipped, found.target)
+    return Dataset(
+        spec.source, train, test, found.classes, found.max_value, validation, found.skipped, found.target
+    )
 
 
 def _divided(found: Collection, spec: DataSpec, places: Mapping[str, Span]) -> tuple[Split, Split | None, Split]:

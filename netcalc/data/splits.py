@@ -8,6 +8,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from netcalc.data.samples import Split
+
+_AT_A_TIME = 256
+"""Samples whose labels are counted at a time: masks may be decoded for it."""
+
 DEFAULT_SHARES = (0.8, 0.0, 0.2)
 
 
@@ -35,6 +40,15 @@ def stratified(labels: NDArray[np.int32], shares: Sequence[float], seed: int) ->
         for gathered, chosen in zip(parts, np.split(members, np.cumsum(counts)[:-1]), strict=True):
             gathered.append(chosen)
     return [np.sort(np.concatenate(chosen)) for chosen in parts]
+
+
+def class_counts(split: Split, classes: int) -> tuple[int, ...]:
+    """Return how many samples of each class there are, of masks how many pixels; labels beyond are none."""
+    counts = np.zeros(classes, np.int64)
+    for start in range(0, split.samples, _AT_A_TIME):
+        labels = np.asarray(split.labels[np.arange(start, min(start + _AT_A_TIME, split.samples))]).ravel()
+        counts += np.bincount(labels[labels < classes], minlength=classes)
+    return tuple(counts.tolist())
 
 
 def _exact(share: float) -> Fraction:

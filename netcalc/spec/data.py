@@ -279,6 +279,7 @@ class SyntheticData(DataSpec):
     shape: ImageShape = Field(description="[height, width, channels]")
     classes: Annotated[int, Field(strict=True, ge=2, le=10_000)] = Field(default=10, description="how many")
     samples: PositiveInt = Field(default=1000, description="how many images, of all classes")
+    target: Target = Field(default="class", description="class, mask, multi_label or values")
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(default=0, description="of the images")
 
     @model_validator(mode="after")

@@ -40,9 +40,12 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "mae": Measure("MAE", "min", False),
     }
 )
-"""Every measure by its name: `accuracy` is the share of samples, pixels or labels that are right, `top5_accuracy` that
-of samples whose class is among the five largest outputs, `mean_iou` the mean over classes of intersection over union,
-`mse` and `mae` the means over samples and values of (h − y)² and |h − y|."""
+"""Every measure by its name.
+
+`accuracy` is the share of samples, pixels or labels that are right, `top5_accuracy` that of samples whose class
+is among the five largest outputs, `mean_iou` the mean over classes of intersection over union, `mse` and `mae` the
+means over samples and values of (h − y)² and |h − y|.
+"""
 
 BEST: Mapping[Target, Metric] = MappingProxyType(
     {"class": "test_accuracy", "multi_label": "test_accuracy", "mask": "test_mean_iou", "values": "test_loss"}

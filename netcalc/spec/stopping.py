@@ -20,7 +20,8 @@ class Watched(Fields):
 
     metric: Metric = Field(default="test_accuracy", description=_NAMES)
     mode: Mode | None = Field(
-        default=None, description="whether max or min is better; by default max of a share, min of a loss or an error"
+        default=None,
+        description="whether max or min is better; by default max of a share, min of a loss or an error",
     )
 
     @property

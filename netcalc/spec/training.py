@@ -11,6 +11,7 @@ from netcalc.layers.base import Flag, PositiveInt
 from netcalc.spec.augment import Augmentation
 from netcalc.spec.data import AnyData
 from netcalc.spec.intervals import StepsOrEpochs, StepsOrTime
+from netcalc.spec.losses import LossSpec
 from netcalc.spec.optimizers import OptimizerSpec
 from netcalc.spec.schedules import ScheduleSpec
 from netcalc.spec.stopping import EarlyStopping, Watched
@@ -62,10 +63,13 @@ class UpdateSpec(Fields):
     accumulate: PositiveInt = Field(
         default=1, description="batches in one update: their gradients are summed before anything changes"
     )
-    loss: Literal["cross_entropy", "half_mse"] = Field(
-        default="cross_entropy",
-        description="cross_entropy: softmax and −log p of the true class; "
-        "half_mse: E = 1/(2N) Σ‖h(x) − y‖² with one-of-N targets",
+    loss: LossSpec = Field(
+        default_factory=lambda: LossSpec.model_validate("cross_entropy"),
+        description="what an update makes smaller, at every output that `losses` does not name",
+    )
+    losses: dict[str, LossSpec] = Field(
+        default_factory=dict,
+        description="the losses of outputs by their names, auxiliary heads among them; their sum is made smaller",
     )
     optimizer: OptimizerSpec = Field(
         default_factory=lambda: OptimizerSpec.model_validate("adam"),
@@ -100,6 +104,10 @@ class UpdateSpec(Fields):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(
         default=0, description="start of every random choice: initial values, data order, dropout"
     )
+
+    def loss_of(self, output: str) -> LossSpec:
+        """Return the loss of an output of the network."""
+        return self.losses.get(output, self.loss)
 
     @property
     def accumulates(self) -> bool:
@@ -139,8 +147,10 @@ class TrainingSpec(UpdateSpec):
     validate_every: StepsOrEpochs = Field(
         default="1 epoch", description="how often the test split is evaluated, such as 2 epochs or 500 steps"
     )
-    best: Watched = Field(
-        default_factory=lambda: Watched.model_validate("test_accuracy"), description="what the best checkpoint has"
+    best: Watched | None = Field(
+        default=None,
+        description="what the best checkpoint has: test_accuracy by default, of masks test_mean_iou, of values "
+        "test_loss",
     )
     early_stopping: EarlyStopping | None = Field(
         default=None, description="when to end a training that does not get better; never by default"

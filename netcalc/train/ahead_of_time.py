@@ -6,7 +6,6 @@ driver is needed. Call this in a process of its own: plug-ins for GPU and TPU do
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +13,12 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Sharding, SingleDeviceSharding
 
+from netcalc.analysis.labels import assumed_target, label_shape
 from netcalc.graph import Graph
 from netcalc.spec.training import UpdateSpec
 from netcalc.train.factors import Pace
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
-from netcalc.train.recipe import Augment, Prepare, Recipe, make_recipe
+from netcalc.train.recipe import Augment, Prepare, Task, make_recipe
 from netcalc.train.step import initial_train_state, make_gathering_step, make_train_step, nothing_gathered
 
 
@@ -71,7 +70,8 @@ def compile_step(graph: Graph, spec: UpdateSpec, device: jax.Device, inputs: dic
         prepared = {name: inputs[name].prepare(raw[name]) for name in inputs}
         return prepared if len(prepared) > 1 else next(iter(prepared.values()))
 
-    recipe = make_recipe(graph, spec, prepare, device.platform, _augment(inputs))
+    task = assumed_task(graph, spec)
+    recipe = make_recipe(graph, spec, task, prepare, device.platform, _augment(inputs))
     # Which update has which rate changes nothing of its memory.
     optimizer = make_updater(spec, recipe.facts, Pace(steps_per_epoch=1, steps=1))
     state = jax.eval_shape(lambda: initial_train_state(recipe, optimizer))
@@ -79,8 +79,9 @@ def compile_step(graph: Graph, spec: UpdateSpec, device: jax.Device, inputs: dic
         name: jax.ShapeDtypeStruct((spec.batch_size, *raw.shape), jnp.dtype(raw.dtype))
         for name, raw in inputs.items()
     }
-    labels = jax.ShapeDtypeStruct((spec.batch_size, *_positions(graph, recipe)), jnp.int32)
-    sums = jax.eval_shape(Sums.zero)
+    whole = task.target in ("class", "mask")
+    labels = jax.ShapeDtypeStruct((spec.batch_size, *label_shape(graph, spec)), jnp.int32 if whole else jnp.float32)
+    sums = jax.eval_shape(recipe.meter.zero)
     if spec.accumulates:
         gathered = jax.eval_shape(lambda params: nothing_gathered(recipe, params), state.params)
         gathered, state = gathered._replace(state=state.state), state._replace(state={})
@@ -110,9 +111,12 @@ def memory_of(compiled: Any) -> CompiledMemory:
     )
 
 
-def _positions(graph: Graph, recipe: Recipe) -> tuple[int, ...]:
-    sides = graph.nodes[recipe.network.outputs[0]].known.output.sides
-    return sides if math.prod(sides) > 1 else ()
+def assumed_task(graph: Graph, spec: UpdateSpec) -> Task:
+    """Return what samples are to give, as far as it is known without any."""
+    target = assumed_target(graph, spec)
+    # One output may stand for two classes.
+    classes = max(graph.nodes[graph.main_output].known.output.channels, 2)
+    return Task(target, 0 if target == "values" else classes)
 
 
 def _placed(tree: Any, sharding: Sharding) -> Any:

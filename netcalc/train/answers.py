@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,14 +13,15 @@ from netcalc.compiler.initialize import Params, State
 from netcalc.data.pipeline import evaluation_batches
 from netcalc.data.samples import Split
 from netcalc.train.evaluate import BATCH
-from netcalc.train.plan import Plan
+from netcalc.train.recipe import Recipe
+from netcalc.train.step import by_position
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
     """The classes that samples have, and those with the largest scores, by falling score.
 
-    Scores are probabilities after training with cross-entropy, the outputs themselves after half_mse.
+    Scores are probabilities after training with a cross-entropy, the outputs themselves after another loss.
     """
 
     labels: NDArray[np.int32]  # (samples,)
@@ -38,28 +40,46 @@ class Answers:
         return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
-def answers(plan: Plan, params: Params, state: State, split: Split, top: int = 1) -> Answers:
+def answers(recipe: Recipe, params: Params, state: State, split: Split, top: int = 1) -> Answers:
     """Return the answers to the samples of a split, in its order; their targets must be classes.
 
-    A batch of images is in memory at a time, and of the answers the `top` classes. The class with the largest
-    output comes first, of equal ones the one with the smallest number, as in the accuracy of an evaluation.
+    A few batches of images are in memory at a time, and of the answers the `top` classes. The class with the
+    largest output comes first, of equal ones the one with the smallest number, as in the accuracy of an evaluation.
     """
-    network, prepare = plan.network, plan.recipe.prepare
-    as_probabilities = plan.spec.loss == "cross_entropy"
 
     @jax.jit
     def largest(params: Params, state: State, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        outputs, _ = network.apply(params, state, prepare(images))
-        outputs = outputs.reshape(outputs.shape[0], -1)
-        scores, classes = jax.lax.top_k(outputs, min(top, outputs.shape[1]))
-        if as_probabilities:
-            scores = jax.numpy.exp(scores - jax.nn.logsumexp(outputs, axis=1, keepdims=True))
-        return scores, classes
+        outputs, _ = recipe.network.apply(params, state, recipe.prepare(images))
+        found = class_outputs(recipe, outputs)
+        # By the outputs: what differs there may round to the same score.
+        classes = jax.lax.top_k(found, min(top, found.shape[1]))[1]
+        return classes, jnp.take_along_axis(as_scores(recipe, found), classes, axis=1)
 
-    found = []
+    batches = []
     for (images, labels), weights in evaluation_batches(split, BATCH):
-        scores, classes = largest(params, state, images)
+        classes, scores = largest(params, state, images)
         counted = weights > 0  # the last batch is filled up
-        found.append((labels[counted], np.asarray(classes)[counted], np.asarray(scores)[counted]))
-    labels, classes, scores = map(np.concatenate, zip(*found, strict=True))
-    return Answers(labels, classes, scores)
+        batches.append((labels[counted], np.asarray(classes)[counted], np.asarray(scores)[counted]))
+    return Answers(*map(np.concatenate, zip(*batches, strict=True)))
+
+
+def class_outputs(recipe: Recipe, outputs: jax.Array) -> jax.Array:
+    """Return outputs (batch, classes) in float32.
+
+    A single output h stands for the second of two classes, which is the answer above a threshold τ: 2τ − h is
+    the first one's.
+    """
+    heads = by_position(outputs).reshape(len(outputs), -1)
+    if heads.shape[1] > 1:
+        return heads
+    return jnp.concatenate([2 * recipe.meter.threshold - heads, heads], axis=1)
+
+
+def as_scores(recipe: Recipe, outputs: jax.Array) -> jax.Array:
+    """Return the scores of outputs (batch, classes): probabilities by the loss, where it has any."""
+    match recipe.main_loss.kind:
+        case "cross_entropy":
+            return jax.nn.softmax(outputs)
+        case "binary_cross_entropy":
+            return jax.nn.sigmoid(outputs)
+    return outputs

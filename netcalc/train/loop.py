@@ -24,7 +24,7 @@ from netcalc.train.checkpoint import (
     unpoint,
 )
 from netcalc.train.evaluate import Evaluator
-from netcalc.train.metrics import Metrics, Sums
+from netcalc.train.metrics import Metrics
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import Plan
 from netcalc.train.post_mortem import PostMortem, explain
@@ -80,6 +80,10 @@ class DivergedError(Exception):
         self.found, self.saved_step = found, saved_step
 
 
+def _of_split(split: str, measures: Metrics) -> dict[str, float]:
+    return {f"{split}_{name}": value for name, value in measures.items()}
+
+
 def _is_ready(array: Any) -> bool:
     """Tell whether the device has computed an array."""
     return bool(array.is_ready())
@@ -128,15 +132,15 @@ class _Training:
         self.evaluator = Evaluator(plan)
         self.aborts = plan.spec.on_nonfinite == "abort"
         self.looked_at: jax.Array | None = None
-        self.watch = Watch(plan.spec.best, plan.spec.early_stopping)
+        self.watch = Watch(plan.best, plan.spec.early_stopping)
         self.last: EpochRecord | None = None
         self.validates = parse_interval(plan.spec.validate_every)
         saves = plan.spec.checkpoint_every
         self.saves = parse_interval(saves) if saves is not None else None
         if start is None:
-            self.current, self.sums = initial_train_state(plan.recipe, self.optimizer), Sums.zero()
+            self.current, self.sums = initial_train_state(plan.recipe, self.optimizer), plan.recipe.meter.zero()
             self.progress, self.step, self.saved_step = Progress(), 0, -1
-            rewind_records(self.directory, 0)
+            rewind_records(self.directory, 0, plan.metrics)
         else:
             self.current, self.sums = restored(start.saved, plan.recipe, self.optimizer, start.path)
             self.progress = start.saved.progress
@@ -169,7 +173,7 @@ class _Training:
         self._save()
         if ending is None:
             return self._outcome("interrupted", signal)
-        if self.last is None or self.last.step < self.step or self.last.test_loss is None:
+        if self.last is None or self.last.step < self.step or not self.last.measured("test"):
             self._close()
         return self._outcome(ending)
 
@@ -179,7 +183,7 @@ class _Training:
 
     def _rewind(self) -> None:
         """Take up the records before the checkpoint, and let the pointers stand for what they did then."""
-        records = rewind_records(self.directory, self.progress.records)
+        records = rewind_records(self.directory, self.progress.records, self.plan.metrics)
         self.watch = reduce(Watch.seen, records, self.watch)
         self.last = records[-1] if records else None
         point(self.checkpoints, "last", step_directory(self.checkpoints, self.step))
@@ -193,7 +197,7 @@ class _Training:
         """Go on to the end of an epoch or of the training; return the signal that came, if one did."""
         if self.progress.epoch_updates == 0:
             self.progress = replace(self.progress, epoch=self.progress.epoch + 1, epoch_images=0, epoch_seconds=0.0)
-            self.sums = Sums.zero()
+            self.sums = self.plan.recipe.meter.zero()
         self.epoch_began = time.perf_counter() - self.progress.epoch_seconds
         batches = training_batches(
             self.plan.dataset.train,
@@ -238,7 +242,7 @@ class _Training:
         else:
             self._record(validate=self._is_due(self.validates))
         self.progress = replace(self.progress, epoch_updates=0, epoch_images=0, epoch_seconds=0.0)
-        self.sums = Sums.zero()
+        self.sums = self.plan.recipe.meter.zero()
         self._save()
 
     def _within_epoch(self) -> None:
@@ -293,28 +297,23 @@ class _Training:
 
     def _append(self, *, validate: bool) -> None:
         progress = self.progress
-        trained = self.sums.means() if progress.epoch_images else None
+        metrics = _of_split("train", self.sums.means()) if progress.epoch_images else {}
         began = self.epoch_began if progress.epoch_images else time.perf_counter()
         seconds = time.perf_counter() - began
         held_out = self.plan.dataset.validation
-        tested = self.evaluator.test(self._params(), self.current.state) if validate else None
-        validated = None
+        if validate:
+            metrics |= _of_split("test", self.evaluator.test(self._params(), self.current.state))
         if validate and held_out is not None:
-            validated = self.evaluator.on(held_out, self._params(), self.current.state)
+            metrics |= _of_split("validation", self.evaluator.on(held_out, self._params(), self.current.state))
         record = EpochRecord(
             epoch=progress.epoch,
             step=self.step,
-            train_loss=trained.loss if trained else None,
-            train_accuracy=trained.accuracy if trained else None,
-            test_loss=tested.loss if tested else None,
-            test_accuracy=tested.accuracy if tested else None,
-            images_per_second=progress.epoch_images / seconds if trained else None,
             seconds=time.perf_counter() - began,
-            validation_loss=validated.loss if validated else None,
-            validation_accuracy=validated.accuracy if validated else None,
-            waited_seconds=self.waited_seconds if trained else None,
+            metrics=metrics,
+            images_per_second=progress.epoch_images / seconds if progress.epoch_images else None,
+            waited_seconds=self.waited_seconds if progress.epoch_images else None,
         )
-        append_record(self.directory, record)
+        append_record(self.directory, record, self.plan.metrics)
         self.last, self.watch = record, self.watch.seen(record)
         self.reporter.epoch(record)
 
@@ -330,16 +329,14 @@ class _Training:
             progress = replace(progress, epoch_seconds=time.perf_counter() - self.epoch_began)
         assert self.last is not None
         best = self.watch.best or self.last
-        measured = {"loss": self.last.test_loss, "accuracy": self.last.test_accuracy}
-        if self.last.step != self.step:
-            measured = {}
+        measured = self.last.measured("test") if self.last.step == self.step else {}
         path = save_checkpoint(
             self.checkpoints,
             self._params(),
             self.current,
             self.sums,
             progress,
-            {name: value for name, value in measured.items() if value is not None},
+            measured,
             self.plan.recipe.layout.kernel_order,
         )
         if best.step == self.step:

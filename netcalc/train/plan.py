@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -10,15 +10,19 @@ import jax
 from netcalc.analysis.data_fit import Misfit, misfits_of_ends, misfits_of_samples
 from netcalc.compiler.network import Network
 from netcalc.data.augment import augmented, mixes
-from netcalc.data.pipeline import normalized, prepare, scaled
+from netcalc.data.pipeline import normalized, prepare, prepared_labels, scaled
 from netcalc.data.preprocessing import Preprocessing, fit_preprocessing, unfitted
 from netcalc.data.samples import Dataset
 from netcalc.data.sources import load_dataset
+from netcalc.data.splits import class_counts
 from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
-from netcalc.spec.training import EPOCHS, TrainingSpec
+from netcalc.spec.data import Target
+from netcalc.spec.metrics import BEST, measured_metrics
+from netcalc.spec.stopping import Watched
+from netcalc.spec.training import EPOCHS, TrainingSpec, UpdateSpec
 from netcalc.train.factors import Pace, pace_of
-from netcalc.train.recipe import Augment, Recipe, Samples, make_recipe
+from netcalc.train.recipe import Augment, Recipe, Samples, Task, make_recipe
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Plan:
     recipe: Recipe
     dataset: Dataset
     preprocessing: Preprocessing
+    best: Watched
 
     @property
     def network(self) -> Network:
@@ -52,31 +57,46 @@ class Plan:
         return self.spec.steps or (self.spec.epochs or EPOCHS) * self.steps_per_epoch
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of all that is measured as it trains."""
+        task = self.recipe.task
+        return measured_metrics(task.target, task.classes, validates=self.dataset.validation is not None)
+
+    @property
     def pace(self) -> Pace:
         """What schedules need to know of the training's length."""
         return pace_of(self.spec, self.dataset.train.samples, self.steps)
 
 
-def make_plan(graph: Graph, preprocessing: Preprocessing | None = None) -> Plan:
+def make_plan(graph: Graph, preprocessing: Preprocessing | None = None, samples: Dataset | None = None) -> Plan:
     """Return the plan of a graph's `train:` section; `preprocessing` is a stored one, fitted anew by default.
+
+    `samples` are others than the section names, to evaluate on.
 
     Raises SpecError where the section is missing or the data do not fit the network.
     """
     spec, places = training_of(graph), graph.spec.sections
     check_ends(graph)
-    dataset = load_dataset(spec.data, places)
+    dataset = samples or load_dataset(spec.data, places)
     # Before the statistics, which take a pass over the images.
     seen = preprocessing or unfitted(dataset.train.images.shape[1:], spec.data, places)
     check_samples(graph, seen, dataset.classes, dataset.name)
-    _check_watched(graph, spec, dataset)
+    check_losses(graph, spec, len(dataset.classes))
     preprocessing = preprocessing or fit_preprocessing(dataset, spec.data, places)
+    fill = spec.loss_of(graph.main_output).ignored or 0
     recipe = make_recipe(
         graph,
         spec,
+        _task(spec, dataset),
         lambda images: prepare(images, preprocessing, dataset.max_value),
-        augment=_augment(spec, preprocessing, dataset.max_value),
+        augment=_augment(spec, preprocessing, dataset, fill),
+        prepare_labels=lambda labels: prepared_labels(labels, preprocessing, dataset.target, fill),
     )
-    return Plan(graph, spec, recipe, dataset, preprocessing)
+    best = spec.best or Watched(metric=BEST[dataset.target])
+    plan = Plan(graph, spec, recipe, dataset, preprocessing, best)
+    if samples is None:
+        _check_watched(plan)
+    return plan
 
 
 def training_of(graph: Graph) -> TrainingSpec:
@@ -88,7 +108,7 @@ def training_of(graph: Graph) -> TrainingSpec:
 
 
 def check_ends(graph: Graph) -> None:
-    """Raise SpecError for a network that has not one input and one output, or has auxiliary heads."""
+    """Raise SpecError for a network that has not one input and one output of inference."""
     _raise_first(graph, misfits_of_ends(graph))
 
 
@@ -103,26 +123,69 @@ def check_samples(graph: Graph, preprocessing: Preprocessing, classes: Sequence[
     _raise_first(graph, misfits_of_samples(graph, source, preprocessing.shape, len(classes)))
 
 
-def _check_watched(graph: Graph, spec: TrainingSpec, dataset: Dataset) -> None:
-    """Raise SpecError where a metric of validation samples is watched and there are none."""
-    for name, watched in (("best", spec.best), ("early_stopping", spec.early_stopping)):
-        if watched is not None and watched.metric.startswith("validation") and dataset.validation is None:
-            message = f"`{watched.metric}` is not measured: the data `{dataset.name}` have no validation samples"
+def check_losses(graph: Graph, spec: UpdateSpec, classes: int) -> None:
+    """Raise SpecError for a loss with weights for another number of classes than there are."""
+    places = graph.spec.sections
+    for output in graph.outputs:
+        chosen = spec.loss_of(output).chosen
+        for name in ("class_weights", "positive_weight"):
+            weights = chosen.model_dump().get(name)
+            if not isinstance(weights, tuple) or len(weights) == classes:
+                continue
+            # One output may stand for two classes.
+            if name == "positive_weight" and len(weights) == graph.nodes[output].known.output.channels:
+                continue
+            message = f"`{name}` has {len(weights)} numbers, the data have {classes} classes"
+            named = [place for place in places if place.startswith("train.loss") and place.endswith(f".{name}")]
+            raise _error(graph, "NC011", message, named[0] if named else "train", "give one for each class")
+
+
+def _task(spec: TrainingSpec, dataset: Dataset) -> Task:
+    """Return what samples are to give; classes are counted where a loss is weighted by their numbers."""
+    classes = 0 if dataset.target == "values" else len(dataset.classes)
+    losses = [spec.loss, *spec.losses.values()]
+    if not any(loss.is_balanced for loss in losses):
+        return Task(dataset.target, classes)
+    return Task(dataset.target, classes, class_counts(dataset.train, classes))
+
+
+def _check_watched(plan: Plan) -> None:
+    """Raise SpecError where a metric is watched that is not measured."""
+    measured = plan.metrics
+    for name, watched in (("best", plan.best), ("early_stopping", plan.spec.early_stopping)):
+        if watched is None or watched.metric in measured:
+            continue
+        if watched.metric.startswith("validation") and plan.dataset.validation is None:
+            why = f"the data `{plan.dataset.name}` have no validation samples"
             help = "set some apart with `split` under `train.data`"
-            raise _error(graph, "NC011", message, f"train.{name}", help)
+        else:
+            why = _NOT_MEASURED[plan.dataset.target]
+            help = f"here there are {', '.join(measured)}"
+        raise _error(plan.graph, "NC011", f"`{watched.metric}` is not measured: {why}", f"train.{name}", help)
 
 
-def _augment(spec: TrainingSpec, preprocessing: Preprocessing, max_value: int) -> Augment | None:
+_NOT_MEASURED: Mapping[Target, str] = {
+    "class": "it is not of one class a sample, or there are at most five classes",
+    "mask": "it is not of masks",
+    "multi_label": "it is not of several labels a sample",
+    "values": "it is not of values",
+}
+
+
+def _augment(spec: TrainingSpec, preprocessing: Preprocessing, dataset: Dataset, fill: int) -> Augment | None:
     """Return what prepares training batches with the spec's random changes; None where it asks for none."""
     if not spec.augment:
         return None
+    target = dataset.target
 
     def augment(key: jax.Array, images: jax.Array, labels: jax.Array) -> Samples:
-        mixed = augmented(spec.augment, key, scaled(images, preprocessing, max_value), labels)
+        labels = prepared_labels(labels, preprocessing, target, fill)
+        x = scaled(images, preprocessing, dataset.max_value)
+        mixed = augmented(spec.augment, key, x, labels, target, fill)
         x = normalized(mixed.images, preprocessing)
         if not mixes(spec.augment):
-            return Samples(x, labels)
-        return Samples(x, labels, mixed.others, mixed.share)
+            return Samples(x, mixed.labels)
+        return Samples(x, mixed.labels, mixed.others, mixed.share)
 
     return augment
 

@@ -21,13 +21,11 @@ from netcalc.compiler.initialize import Params, State
 from netcalc.data.pipeline import training_batches
 from netcalc.train.checkpoint import Progress, load_training
 from netcalc.train.durable import replace_file, told
-from netcalc.train.losses import LOSSES
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import Optimizer
 from netcalc.train.plan import Plan
 from netcalc.train.recipe import Samples
 from netcalc.train.restore import restored
-from netcalc.train.step import TrainState, TrainStep, seen_batches
+from netcalc.train.step import TrainState, TrainStep, heads_of, seen_batches, total_losses
 
 REPORT, BATCH = "nonfinite.json", "nonfinite-batch.npz"
 
@@ -105,8 +103,8 @@ def explain(plan: Plan, optimizer: Optimizer, update: TrainStep, checkpoint: Pat
     progress = saved.progress
     for step, (epoch, images, labels) in enumerate(_batches(plan, progress, saved.step), saved.step + 1):
         before = jax.tree.map(jnp.copy, current)
-        current, sums = update(current, Sums.zero(), images, labels)
-        loss = sums.means().loss
+        current, sums = update(current, plan.recipe.meter.zero(), images, labels)
+        loss = sums.means()["loss"]
         if np.isfinite(loss) and _is_finite(current.params):
             losses.append(loss)
             continue
@@ -184,12 +182,7 @@ def _in_batch(
 def _loss(plan: Plan, params: Params, state: State, samples: Samples, key: jax.Array) -> jax.Array:
     network = replace(plan.recipe.network, lean=False)
     outputs, _ = network.apply(params, state, samples.x, train=True, key=key)
-    sample_loss = LOSSES[plan.spec.loss]
-    heads = [head.astype(jnp.float32).reshape(len(head), -1, head.shape[-1]) for head in jax.tree.leaves(outputs)]
-    total = jnp.zeros(())
-    for head in heads:
-        total += jnp.mean(sample_loss(head, samples.labels))
-    return total
+    return jnp.mean(total_losses(plan.recipe, heads_of(plan.recipe, outputs), samples))
 
 
 @dataclass(frozen=True, slots=True)

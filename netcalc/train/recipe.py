@@ -11,8 +11,12 @@ import jax
 from netcalc.compiler.network import Network, compile_graph
 from netcalc.graph import Graph
 from netcalc.layers.base import ParamSpec
+from netcalc.spec.data import Target
+from netcalc.spec.losses import LossSpec
 from netcalc.spec.training import UpdateSpec
 from netcalc.train.layout import KernelLayout, layout_for
+from netcalc.train.losses import SampleLoss, make_loss
+from netcalc.train.metrics import Meter, make_meter
 
 Prepare = Callable[[jax.Array], jax.Array]
 """The network's input from a raw batch, on the device."""
@@ -29,28 +33,76 @@ class Samples(NamedTuple):
     share: jax.Array | None = None
 
 
+PrepareLabels = Callable[[jax.Array], jax.Array]
+"""Labels as the loss reads them, from those of a raw batch, on the device."""
+
 Augment = Callable[[jax.Array, Any, jax.Array], Samples]
 """The samples of a key, a raw batch and its labels, on the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What samples are to give: the kind of target, how many classes, and how many samples or pixels of each.
+
+    `classes` is 0 for values; `counts` is None where they are not known, or not needed.
+    """
+
+    target: Target
+    classes: int
+    counts: tuple[int, ...] | None = None
+
+
+def _as_they_are(labels: jax.Array) -> jax.Array:
+    return labels
 
 
 @dataclass(frozen=True)
 class Recipe:
     """The network up to what the loss reads, how its input is prepared, and in which order kernels are kept.
 
-    `augment`, where there is one, prepares training batches in place of `prepare`.
+    `losses` are by the nodes that they read, the main output's first; `meter` measures that one. `augment`, where
+    there is one, prepares training batches in place of `prepare` and `prepare_labels`.
     """
 
     network: Network
     spec: UpdateSpec
+    task: Task
+    losses: Mapping[str, SampleLoss]
+    meter: Meter
     prepare: Prepare
     layout: KernelLayout
+    prepare_labels: PrepareLabels = _as_they_are
     augment: Augment | None = None
 
     def samples(self, key: jax.Array, images: Any, labels: jax.Array) -> Samples:
         """Return a raw batch as training sees it."""
         if self.augment is None:
-            return Samples(self.prepare(images), labels)
-        return self.augment(key, images, labels)
+            return Samples(self.prepare(images), self.compared(self.prepare_labels(labels)))
+        found = self.augment(key, images, labels)
+        others = None if found.others is None else self.compared(found.others)
+        return found._replace(labels=self.compared(found.labels), others=others)
+
+    def compared(self, labels: jax.Array) -> jax.Array:
+        """Return the labels that outputs are compared with: of a larger mask (batch, height, width) its middle.
+
+        Convolutions without padding give maps that are smaller than the image (Ronneberger et al. 2015).
+        """
+        if self.task.target != "mask":
+            return labels
+        sides = self.network.graph.nodes[self.main].known.output.sides
+        before = [(have - want) // 2 for have, want in zip(labels.shape[1:], sides, strict=True)]
+        window = tuple(slice(start, start + side) for start, side in zip(before, sides, strict=True))
+        return labels[:, *window]
+
+    @property
+    def main(self) -> str:
+        """The node that the main output's loss reads."""
+        return next(iter(self.losses))
+
+    @property
+    def main_loss(self) -> LossSpec:
+        """The loss of the main output."""
+        return self.spec.loss_of(self.network.graph.main_output)
 
     @property
     def params_dtype(self) -> str:
@@ -63,15 +115,35 @@ class Recipe:
 
 
 def make_recipe(
-    graph: Graph, spec: UpdateSpec, prepare: Prepare, platform: str | None = None, augment: Augment | None = None
+    graph: Graph,
+    spec: UpdateSpec,
+    task: Task,
+    prepare: Prepare,
+    platform: str | None = None,
+    augment: Augment | None = None,
+    prepare_labels: PrepareLabels = _as_they_are,
 ) -> Recipe:
     """Return the recipe of a graph for a platform: cpu, gpu or tpu, by default the one JAX computes on.
 
     On TPU the plain form of the network takes less memory than the lean one.
     """
     platform = platform or jax.default_backend()
-    compute_dtype = "float32" if spec.precision == "float32" else "bfloat16"
+    read = graph.read_by_losses(spec.loss_of)
     network = compile_graph(
-        graph, graph.read_by_loss(spec.loss), lean=platform != "tpu", compute_dtype=compute_dtype
+        graph,
+        tuple(read),
+        inference_outputs=tuple(read)[:1],
+        lean=platform != "tpu",
+        compute_dtype="float32" if spec.precision == "float32" else "bfloat16",
     )
-    return Recipe(network, spec, prepare, layout_for(graph, platform), augment)
+    return Recipe(
+        network,
+        spec,
+        task,
+        losses={name: make_loss(loss, task.target, task.counts) for name, loss in read.items()},
+        meter=make_meter(spec.loss_of(graph.main_output), task.target, task.classes, training=True),
+        prepare=prepare,
+        layout=layout_for(graph, platform),
+        prepare_labels=prepare_labels,
+        augment=augment,
+    )

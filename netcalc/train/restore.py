@@ -23,7 +23,7 @@ def restored(saved: SavedTraining, recipe: Recipe, optimizer: Optimizer, path: P
     Kernels, and what the optimizer keeps for each of their values, are turned where the checkpoint is of a device
     with another axis order. Raises CannotRunError, naming the file, for arrays that are not this training's.
     """
-    expected = jax.eval_shape(lambda: (initial_train_state(recipe, optimizer), Sums.zero()))
+    expected = jax.eval_shape(lambda: (initial_train_state(recipe, optimizer), recipe.meter.zero()))
     arrays = dict(saved.arrays)
 
     def leaf(keys: tuple[Any, ...], shape: jax.ShapeDtypeStruct) -> jax.Array:

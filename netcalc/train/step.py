@@ -13,8 +13,7 @@ from jax.typing import ArrayLike
 from netcalc.compiler.initialize import Params, State
 from netcalc.compiler.network import SURVIVES_REMAT
 from netcalc.data.pipeline import split_batch
-from netcalc.train.losses import LOSSES
-from netcalc.train.metrics import Sums
+from netcalc.train.metrics import Meter, Sums
 from netcalc.train.optimizers import Optimizer
 from netcalc.train.penalty import make_penalty_gradient
 from netcalc.train.recipe import Recipe, Samples
@@ -72,7 +71,7 @@ def make_train_step(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
             optimizer, penalized(gradients, trained), current, trained, jnp.mean(found.losses)
         )
         after = TrainState(params, found.state, optimizer_state, current.step + 1)
-        more = sums.plus(found.losses, found.outputs, labels, jnp.ones_like(found.losses))
+        more = recipe.meter.plus(sums, found.losses, found.outputs, found.labels, jnp.ones_like(found.losses))
         if recipe.spec.on_nonfinite != "skip":
             return after, more
         finite = all_finite((gradients, found.losses))
@@ -113,7 +112,7 @@ def make_gathering_step(recipe: Recipe) -> GatheringStep:
             gathered.samples + len(found.losses),
             gathered.batches + 1,
         )
-        sums = sums.plus(found.losses, found.outputs, labels, jnp.ones_like(found.losses))
+        sums = recipe.meter.plus(sums, found.losses, found.outputs, found.labels, jnp.ones_like(found.losses))
         return total, sums
 
     # What the optimizer keeps is on the device meanwhile: as an argument, unused, it is in the compiler's account.
@@ -182,26 +181,26 @@ def seen_batches(
         yield own, recipe.samples(drawn, jnp.asarray(some_images), jnp.asarray(some_labels))
 
 
-def make_evaluation_step(recipe: Recipe) -> EvaluationStep:
+def make_evaluation_step(recipe: Recipe, meter: Meter) -> EvaluationStep:
     """Return the jitted evaluation of a weighted batch; the sums are donated."""
-    sample_loss = LOSSES[recipe.spec.loss]
+    sample_loss = recipe.losses[recipe.main]
 
     def step(
         params: Params, state: State, sums: Sums, images: jax.Array, labels: jax.Array, weights: jax.Array
     ) -> Sums:
-        x = recipe.prepare(images)
-        outputs, _ = recipe.network.apply(params, state, x)
-        outputs = _by_position(outputs)
-        return sums.plus(sample_loss(outputs, labels), outputs, labels, weights)
+        outputs, _ = recipe.network.apply(params, state, recipe.prepare(images))
+        outputs, labels = by_position(outputs), recipe.compared(recipe.prepare_labels(labels))
+        return meter.plus(sums, sample_loss(outputs, labels), outputs, labels, weights)
 
     return jax.jit(step, donate_argnums=(2,))
 
 
 class _Found(NamedTuple):
-    """What a batch gives beside its gradient: each sample's loss, the main head's outputs, statistics."""
+    """What a batch gives beside its gradient: each sample's loss, the main head's outputs, labels, statistics."""
 
     losses: jax.Array
     outputs: jax.Array
+    labels: jax.Array
     state: State
 
 
@@ -210,7 +209,6 @@ Differentiation = Callable[[TrainState, Params, jax.Array, jax.Array, jax.Array]
 
 def _make_differentiation(recipe: Recipe, reduce: Callable[[jax.Array], jax.Array]) -> Differentiation:
     """Return the gradient of the mean or the sum of the losses of a batch."""
-    sample_loss = LOSSES[recipe.spec.loss]
     apply = _training_apply(recipe)
 
     def differentiate(
@@ -218,18 +216,12 @@ def _make_differentiation(recipe: Recipe, reduce: Callable[[jax.Array], jax.Arra
     ) -> tuple[Params, _Found]:
         samples = recipe.samples(jax.random.fold_in(key, _AUGMENT), images, labels)
 
-        def loss_of(head: jax.Array) -> jax.Array:
-            own = sample_loss(head, samples.labels)
-            if samples.others is None or samples.share is None:
-                return own
-            return samples.share * own + (1 - samples.share) * sample_loss(head, samples.others)
-
         def loss(trained: Params) -> tuple[jax.Array, _Found]:
             params = current.params | trained
             outputs, state = apply(recipe.layout.logical(params), current.state, samples.x, key)
-            heads = [_by_position(head) for head in jax.tree.leaves(outputs)]
-            losses = sum((loss_of(head) for head in heads[1:]), loss_of(heads[0]))
-            return reduce(losses), _Found(losses, heads[0], state)
+            heads = heads_of(recipe, outputs)
+            losses = total_losses(recipe, heads, samples)
+            return reduce(losses), _Found(losses, heads[recipe.main], samples.labels, state)
 
         gradients: Params
         gradients, found = jax.grad(loss, has_aux=True)(trained)
@@ -284,7 +276,27 @@ def _training_apply(recipe: Recipe) -> Callable[[Params, State, Any, jax.Array],
     return jax.checkpoint(apply, policy=policy)
 
 
-def _by_position(outputs: jax.Array) -> jax.Array:
+def heads_of(recipe: Recipe, outputs: Any) -> dict[str, jax.Array]:
+    """Return what a network gives in training, (batch, positions, channels) by the nodes that losses read."""
+    by_name = outputs if len(recipe.losses) > 1 else {recipe.main: outputs}
+    return {name: by_position(by_name[name]) for name in recipe.losses}
+
+
+def total_losses(recipe: Recipe, heads: dict[str, jax.Array], samples: Samples) -> jax.Array:
+    """Return the loss of each sample (batch,), that of all heads together."""
+
+    def of_head(name: str) -> jax.Array:
+        sample_loss, head = recipe.losses[name], heads[name]
+        own = sample_loss(head, samples.labels)
+        if samples.others is None or samples.share is None:
+            return own
+        return samples.share * own + (1 - samples.share) * sample_loss(head, samples.others)
+
+    first, *others = recipe.losses
+    return sum(map(of_head, others), of_head(first))
+
+
+def by_position(outputs: jax.Array) -> jax.Array:
     """Return outputs as (batch, positions, classes) in float32, a single position where there are no others."""
     return outputs.astype(jnp.float32).reshape(outputs.shape[0], -1, outputs.shape[-1])
 

@@ -99,24 +99,26 @@ def run_steps(graph: Any, update: Any, compiled: Any) -> float:
     import jax
     import numpy as np
 
-    from netcalc.train.metrics import Sums
+    from netcalc.analysis.labels import label_shape
+    from netcalc.train.ahead_of_time import assumed_task
     from netcalc.train.optimizers import make_updater
     from netcalc.train.recipe import make_recipe
     from netcalc.train.step import initial_train_state
 
-    recipe = make_recipe(graph, update, lambda images: images)
-    current, sums = initial_train_state(recipe, make_updater(update)), Sums.zero()
+    recipe = make_recipe(graph, update, assumed_task(graph, update), lambda images: images)
+    current, sums = initial_train_state(recipe, make_updater(update)), recipe.meter.zero()
     random = np.random.default_rng(0)
-    output = graph.nodes[recipe.network.outputs[0]].known.output
-    sides = output.sides if output.size > output.channels else ()
+    output = graph.nodes[recipe.main].known.output
     for _ in range(STEPS):
         batch = {
             name: random.normal(size=(update.batch_size, *type.shape)).astype(np.float32)
             for name, type in graph.inputs.items()
         }
-        labels = random.integers(0, output.channels, (update.batch_size, *sides)).astype(np.int32)
+        labels = random.integers(0, output.channels, (update.batch_size, *label_shape(graph, update))).astype(
+            np.int32
+        )
         current, sums = compiled(current, sums, jax.device_put(batch), jax.device_put(labels))
-    return sums.means().loss
+    return sums.means()["loss"]
 
 
 if __name__ == "__main__":

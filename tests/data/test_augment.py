@@ -17,7 +17,6 @@ from netcalc.diagnostics import SpecError
 from netcalc.graph import build_complete
 from netcalc.spec.augment import Augmentation
 from netcalc.spec.load import parse_spec
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.step import _AUGMENT, initial_train_state, make_train_step
@@ -231,7 +230,7 @@ def test_losses_of_mixed_samples_weigh_both_classes() -> None:
     steps = jax.random.split(jax.random.key(plan.spec.seed))[1]
     key = jax.random.fold_in(jax.random.fold_in(steps, 0), _AUGMENT)
     samples = recipe.samples(key, jnp.asarray(images), jnp.asarray(labels))
-    after, _ = make_train_step(recipe, optimizer)(state, Sums.zero(), images, labels)
+    after, _ = make_train_step(recipe, optimizer)(state, plan.recipe.meter.zero(), images, labels)
     x = np.asarray(samples.x, np.float64).reshape(16, -1)
     weights, bias = (np.asarray(before["dense1"][name], np.float64) for name in ("kernel", "bias"))
     logits = x @ weights + bias

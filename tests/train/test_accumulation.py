@@ -11,7 +11,6 @@ from netcalc.data.pipeline import split_batch, training_batches
 from netcalc.diagnostics import SpecError
 from netcalc.train.ahead_of_time import as_declared, compile_step, memory_of
 from netcalc.train.loop import train
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.run import create_run
@@ -25,7 +24,7 @@ def trained(text, *overrides, updates=3, data=None):
     optimizer = make_updater(plan.spec, plan.recipe.facts, plan.pace)
     update, current = make_update(plan.recipe, optimizer), initial_train_state(plan.recipe, optimizer)
     batches = data or training_batches(plan.dataset.train, plan.samples_per_update, plan.spec.seed, 1)
-    sums = Sums.zero()
+    sums = plan.recipe.meter.zero()
     for images, labels in islice(batches, updates):
         current, sums = update(current, sums, images, labels)
     return evaluated_params(plan.recipe, optimizer, current), current, sums.means()
@@ -120,8 +119,8 @@ def test_every_batch_of_an_update_has_its_own_dropout():
     losses = []
     for copies in (1, 2):
         batch = np.concatenate([images] * copies), np.concatenate([labels] * copies)
-        _, sums = update(initial_train_state(plan.recipe, optimizer), Sums.zero(), *batch)
-        losses.append(sums.means().loss)
+        _, sums = update(initial_train_state(plan.recipe, optimizer), plan.recipe.meter.zero(), *batch)
+        losses.append(sums.means()["loss"])
     assert losses[0] != pytest.approx(losses[1], rel=1e-6)
 
 
@@ -167,7 +166,7 @@ def test_a_training_counts_updates(overrides, steps, tmp_path):
     assert (outcome.last.step, outcome.last.epoch) == (steps, 2)
     assert len(reporter.seen) == steps
     assert reporter.seen[-1] == 1347
-    assert math.isfinite(outcome.last.test_loss)
+    assert math.isfinite(outcome.last.metrics["test_loss"])
 
 
 def test_a_signal_lets_the_update_under_way_finish(tmp_path):

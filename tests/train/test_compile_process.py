@@ -11,7 +11,6 @@ from netcalc.analysis.exact import DoesNotFit
 from netcalc.train.ahead_of_time import compile_step, memory_of
 from netcalc.train.compile_process import raw_inputs, refused
 from netcalc.train.described_device import DescribedDevice
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.step import initial_train_state, make_train_step
@@ -24,7 +23,7 @@ def test_it_is_assigned_what_a_trainings_own_step_is() -> None:
     optimizer = make_updater(plan.spec)
     batch = plan.dataset.train.images[: plan.spec.batch_size], plan.dataset.train.labels[: plan.spec.batch_size]
     step = make_train_step(plan.recipe, optimizer)
-    run = step.lower(initial_train_state(plan.recipe, optimizer), Sums.zero(), *batch).compile()  # type: ignore[attr-defined]
+    run = step.lower(initial_train_state(plan.recipe, optimizer), plan.recipe.meter.zero(), *batch).compile()  # type: ignore[attr-defined]
     ahead = compile_step(graph, plan.spec, jax.devices("cpu")[0], raw_inputs(graph))
     assert memory_of(ahead) == memory_of(run)
 

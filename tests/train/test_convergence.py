@@ -7,7 +7,6 @@ import pytest
 from netcalc.data.pipeline import training_batches
 from netcalc.spec.optimizers import OptimizerSpec
 from netcalc.train.evaluate import Evaluator
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.step import evaluated_params, initial_train_state, make_update
@@ -70,9 +69,9 @@ def accuracy(name, seed, epochs, rate):
     update, current = make_update(plan.recipe, updater), initial_train_state(plan.recipe, updater)
     for epoch in range(1, epochs + 1):
         for images, labels in training_batches(plan.dataset.train, plan.samples_per_update, seed, epoch):
-            current, _ = update(current, Sums.zero(), images, labels)
+            current, _ = update(current, plan.recipe.meter.zero(), images, labels)
     params = evaluated_params(plan.recipe, updater, current)
-    return Evaluator(plan).test(params, current.state).accuracy
+    return Evaluator(plan).test(params, current.state)["accuracy"]
 
 
 @pytest.mark.slow

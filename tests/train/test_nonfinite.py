@@ -15,7 +15,6 @@ from netcalc.graph import build_complete
 from netcalc.spec.load import parse_spec
 from netcalc.train.checkpoint import load_checkpoint
 from netcalc.train.loop import DivergedError, train
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import Plan, make_plan
 from netcalc.train.post_mortem import BATCH, REPORT, PostMortem
@@ -105,7 +104,7 @@ def test_skipping_leaves_everything_as_it_was(accumulate: int) -> None:
     update = make_update(plan.recipe, optimizer)
     state = initial_train_state(plan.recipe, optimizer)
     images, labels = plan.dataset.train.images[np.arange(64)], plan.dataset.train.labels[:64]
-    state, sums = update(state, Sums.zero(), images, labels)
+    state, sums = update(state, plan.recipe.meter.zero(), images, labels)
     before = jax.tree.map(np.asarray, (state.params, state.optimizer))
     poisoned = state._replace(
         params=jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].set(jnp.nan), state.params)
@@ -128,7 +127,7 @@ def test_skipping_a_finite_update_changes_nothing() -> None:
         optimizer = make_updater(plan.spec, plan.recipe.facts, plan.pace)
         images, labels = plan.dataset.train.images[np.arange(64)], plan.dataset.train.labels[:64]
         start = initial_train_state(plan.recipe, optimizer)
-        state, _ = make_update(plan.recipe, optimizer)(start, Sums.zero(), images, labels)
+        state, _ = make_update(plan.recipe, optimizer)(start, plan.recipe.meter.zero(), images, labels)
         states.append(state.params)
     for a, b in zip(*map(jax.tree.leaves, states), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)

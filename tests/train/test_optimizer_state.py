@@ -9,7 +9,6 @@ from netcalc.analysis.optimizers import kept_elements, trained_params
 from netcalc.spec.optimizers import OptimizerSpec
 from netcalc.spec.training import UpdateSpec
 from netcalc.train.checkpoint import Progress, load_training, save_checkpoint
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.restore import restored
@@ -38,7 +37,7 @@ def test_an_update_leaves_a_state_of_the_same_kind(name, precision, extras):
     images = jax.ShapeDtypeStruct((4, 8, 8, 1), jnp.uint8)
     labels = jax.ShapeDtypeStruct((4,), jnp.int32)
     step = make_train_step(plan.recipe, updater)
-    after, _ = jax.eval_shape(step, start, Sums.zero(), images, labels)
+    after, _ = jax.eval_shape(step, start, plan.recipe.meter.zero(), images, labels)
     assert types(after) == types(start)
     assert {leaf.dtype for leaf in jax.tree.leaves(after.optimizer)} <= {jnp.dtype("float32"), jnp.dtype("int32")}
     # What is handed out is of the parameters' shapes, in the order of the layout.
@@ -61,7 +60,7 @@ def test_a_checkpoint_holds_every_value_under_its_own_name(name, tmp_path):
     rng = np.random.default_rng(0)
     current = jax.tree.map(lambda leaf: rng.integers(0, 9, leaf.shape).astype(leaf.dtype), start)
     params = evaluated_params(plan.recipe, updater, current)
-    folder = save_checkpoint(tmp_path, params, current, Sums.zero(), Progress(epoch=1), {})
+    folder = save_checkpoint(tmp_path, params, current, plan.recipe.meter.zero(), Progress(epoch=1), {})
     again, _ = restored(load_training(folder), plan.recipe, updater, folder)
     jax.tree.map(np.testing.assert_array_equal, again.optimizer, current.optimizer)
     jax.tree.map(np.testing.assert_array_equal, again.params, current.params)

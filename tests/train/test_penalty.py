@@ -7,7 +7,6 @@ import pytest
 
 from netcalc.diagnostics import SpecError
 from netcalc.spec.training import Regularization
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.penalty import make_penalty, make_penalty_gradient
 from netcalc.train.plan import make_plan
@@ -36,7 +35,7 @@ def after_one_update(text, *overrides):
     current = initial_train_state(plan.recipe, optimizer)
     before = jax.tree.map(np.array, evaluated_params(plan.recipe, optimizer, current))
     images, labels = plan.dataset.train.images[:16], plan.dataset.train.labels[:16]
-    current, sums = make_update(plan.recipe, optimizer)(current, Sums.zero(), images, labels)
+    current, sums = make_update(plan.recipe, optimizer)(current, plan.recipe.meter.zero(), images, labels)
     return before, jax.tree.map(np.array, evaluated_params(plan.recipe, optimizer, current)), sums.means()
 
 

@@ -17,7 +17,6 @@ from netcalc.spec.load import load_spec
 from netcalc.train.checkpoint import Progress, SavedTraining, leaves_by_path, load_training
 from netcalc.train.data_checksum import data_facts
 from netcalc.train.loop import train
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.recipe import make_recipe
@@ -315,7 +314,9 @@ def test_kernels_and_what_the_optimizer_keeps_of_them_turn_for_another_device(op
     """A training on a GPU keeps kernels with the filters first; on a CPU it goes on with the filters last."""
     graph = graph_of(NET.replace("kernel: 3", "kernel: [3, 2]"), f"train.optimizer={optimizer}", "train.ema=0.5")
     plan = make_plan(graph)
-    recipes = {p: make_recipe(graph, plan.spec, plan.recipe.prepare, platform=p) for p in ("cpu", "gpu")}
+    recipes = {
+        p: make_recipe(graph, plan.spec, plan.recipe.task, plan.recipe.prepare, platform=p) for p in ("cpu", "gpu")
+    }
     here, there = (
         (make_updater(plan.spec, recipe.facts), recipe) for recipe in (recipes["cpu"], recipes["gpu"])
     )  # fmt: skip
@@ -327,17 +328,17 @@ def test_kernels_and_what_the_optimizer_keeps_of_them_turn_for_another_device(op
     (from_optimizer, from_recipe), (to_optimizer, to_recipe) = there, here
     state = initial_train_state(from_recipe, from_optimizer)
     state = state._replace(optimizer=jax.tree.map(distinct, state.optimizer))
-    before = leaves_by_path((state, Sums.zero()))
+    before = leaves_by_path((state, plan.recipe.meter.zero()))
     after, _ = restored(SavedTraining(before, "OHWI", 0, Progress()), to_recipe, to_optimizer, tmp_path)
     kernels = 0
-    for name, leaf in leaves_by_path((after, Sums.zero())).items():
+    for name, leaf in leaves_by_path((after, plan.recipe.meter.zero())).items():
         is_kernel = name.endswith("['stem']['kernel']")
         kernels += is_kernel
         assert is_kernel == (before[name].ndim == 4)
         np.testing.assert_array_equal(leaf, np.moveaxis(before[name], 0, -1) if is_kernel else before[name])
     assert kernels >= 3
     back, _ = restored(
-        SavedTraining(leaves_by_path((after, Sums.zero())), "HWIO", 0, Progress()),
+        SavedTraining(leaves_by_path((after, plan.recipe.meter.zero())), "HWIO", 0, Progress()),
         from_recipe,
         from_optimizer,
         tmp_path,

@@ -137,8 +137,8 @@ def test_a_resumed_training_leaves_no_doubled_points(run: Path, begin: Begin) ->
 
 
 def test_events_that_begin_with_a_resumed_training_tell_all_of_it(run: Path, begin: Begin) -> None:
-    earlier = [record(0, 2.0, seconds=1.0), record(1, 1.0, seconds=4.0), EpochRecord(2, 15, 2.0, {"test_loss": 0.7}),
-               EpochRecord(2, 20, 5.0, {"test_loss": 0.5})]  # fmt: skip
+    within = [EpochRecord(2, 15, 2.0, {"test_loss": 0.7}), EpochRecord(2, 20, 5.0, {"test_loss": 0.5})]
+    earlier = [record(0, 2.0, seconds=1.0), record(1, 1.0, seconds=4.0), *within]
     assert not has_events(run)
     begin(run, earlier).epoch(record(3, 0.25))
     assert has_events(run)

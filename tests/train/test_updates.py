@@ -16,7 +16,6 @@ from netcalc.spec.dump import dump_spec
 from netcalc.spec.load import parse_spec
 from netcalc.spec.training import UpdateSpec
 from netcalc.train.layout import KernelLayout, layout_for
-from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import make_plan
 from netcalc.train.step import evaluated_params, initial_train_state, make_train_step
@@ -172,8 +171,8 @@ def trained(text, *overrides, steps=3, filters_first=None):
     # A copy: the step takes over the arrays of the state that it is given.
     start, losses = jax.tree.map(np.array, evaluated_params(recipe, optimizer, current)), []
     for images, labels in islice(training_batches(plan.dataset.train, plan.spec.batch_size, 0, 1), steps):
-        current, sums = step(current, Sums.zero(), images, labels)
-        losses.append(sums.means().loss)
+        current, sums = step(current, plan.recipe.meter.zero(), images, labels)
+        losses.append(sums.means()["loss"])
     return losses, start, evaluated_params(recipe, optimizer, current), current
 
 
@@ -244,7 +243,7 @@ def test_convolutions_are_not_computed_anew():
         current = initial_train_state(plan.recipe, optimizer)
         images, labels = next(iter(training_batches(plan.dataset.train, 4, 0, 1)))
         step = make_train_step(plan.recipe, optimizer)
-        return primitives(jax.make_jaxpr(step)(current, Sums.zero(), images, labels).jaxpr)
+        return primitives(jax.make_jaxpr(step)(current, plan.recipe.meter.zero(), images, labels).jaxpr)
 
     plain, anew = step_of("none"), step_of("conv_outputs")
     for product in ("conv_general_dilated", "dot_general"):

@@ -15,10 +15,11 @@ from netcalc.train.watch import Watch
 
 
 def record(step, test_loss=None, test_accuracy=None, train_loss=None):
-    return EpochRecord(
-        epoch=step, step=step, train_loss=train_loss, train_accuracy=None if train_loss is None else 0.5,
-        test_loss=test_loss, test_accuracy=test_accuracy, images_per_second=None, seconds=1.0,
-    )  # fmt: skip
+    metrics = {"train_loss": train_loss, "test_loss": test_loss, "test_accuracy": test_accuracy}
+    return EpochRecord(step, step, 1.0, {name: value for name, value in metrics.items() if value is not None})
+
+
+NAMES = ("train_loss", "test_loss", "test_accuracy")
 
 
 def folded(records, best="test_accuracy", stopping=None):
@@ -73,18 +74,17 @@ def test_what_is_read_again_folds_to_the_same(tmp_path):
         record(3, 0.1 + 0.2, 1 / 3), record(4, 0.4, 0.2),
     ]  # fmt: skip
     for one in records:
-        append_record(tmp_path, one)
+        append_record(tmp_path, one, NAMES)
     read = read_records(tmp_path)
     assert list(map(repr, read)) == list(map(repr, records))
     stopping = EarlyStopping(patience=9)
     for best in ("test_loss", "test_accuracy", "train_loss"):
         assert repr(folded(read, best, stopping)) == repr(folded(records, best, stopping))
-    assert rewind_records(tmp_path, 2) == read[:2]
+    assert rewind_records(tmp_path, 2, NAMES) == read[:2]
     assert (tmp_path / "metrics.csv").read_text().splitlines() == [
-        "epoch,step,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds,"
-        "validation_loss,validation_accuracy,waited_seconds",
-        "0,0,,,2.5,0.1,,1.0,,,",
-        "1,1,,0.5,,0.1,,1.0,,,",
+        "epoch,step,train_loss,test_loss,test_accuracy,seconds,images_per_second,waited_seconds",
+        "0,0,,2.5,0.1,1.0,,",
+        "1,1,,,0.1,1.0,,",
     ]
 
 
@@ -92,7 +92,7 @@ def test_what_is_read_again_folds_to_the_same(tmp_path):
     "line", ["{}", "[]", "3", "x", json.dumps({"epoch": 1, "step": "1"}), '{"epoch": 0, "extra": 1}', "null", ""]
 )
 def test_a_line_that_is_no_record_is_named(tmp_path, line):
-    append_record(tmp_path, record(0, 1.0, 0.5))
+    append_record(tmp_path, record(0, 1.0, 0.5), NAMES)
     with open(tmp_path / "metrics.jsonl", "a") as stream:
         stream.write(line + "\n")
     with pytest.raises(CannotRunError, match=r"metrics\.jsonl: line 2 is no record of metrics"):

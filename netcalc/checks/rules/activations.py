@@ -90,10 +90,10 @@ def double_softmax(subject: Subject) -> Iterator[Finding]:
 def _read_by_cross_entropy(subject: Subject) -> Iterator[Node]:
     """Yield what the loss reads, layers left aside that leave values as they are; nothing for another loss."""
     graph = subject.graph
-    if graph.spec.train is None or graph.spec.train.loss != "cross_entropy":
+    if graph.spec.train is None:
         return
-    for name in graph.read_by_loss("cross_entropy"):
-        node = graph.nodes[name]
+    read = graph.read_by_losses(graph.spec.train.loss_of)
+    for node in (graph.nodes[name] for name, loss in read.items() if loss.kind == "cross_entropy"):
         passed = (*ARRANGEMENTS, *DROPOUTS)
         if node.kind in passed:
             yield from (source for source in subject.before(node, passed) if source.kind not in passed)
