@@ -99,7 +99,7 @@ def epochs_of(records: Sequence[EpochRecord], run: RunRecord) -> list[float]:
     for epoch, group in groupby(records, key=lambda record: record.epoch):
         of_it = list(group)
         made = of_it[-1].step - begun
-        if epoch < last_epoch or made > length:
+        if 0 < epoch < last_epoch or made > length:
             length = made
         places += [max(epoch - 1, 0) + min((found.step - begun) / max(length, 1), 1) for found in of_it]
         begun = of_it[-1].step
