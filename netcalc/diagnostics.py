@@ -46,8 +46,9 @@ CODES: dict[str, str] = {
     # Whether the data fit the network.
     "NC200": "the spec has no `train:` section to train by",
     "NC201": "the data do not have the shape of the network's input",
-    "NC202": "the network's output does not match the classes",
+    "NC202": "the network's output does not match the targets",
     "NC203": "training needs one input and one output",
+    "NC204": "the loss does not go with the targets",
     # Rules of design.
     "NC301": "a bias just before batch normalisation",
     "NC302": "a stride that drops pixels",

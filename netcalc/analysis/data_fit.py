@@ -1,13 +1,16 @@
-"""Whether a network can be trained on a data set: one input, one output, images and classes of its size."""
+"""Whether a network can be trained on a data set: one input, one output, images and targets of its size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from netcalc.graph import Graph, Node
-from netcalc.spec.data import DataSpec
-from netcalc.units import format_shape
+from netcalc.layers.base import TensorType
+from netcalc.spec.data import DataSpec, Target
+from netcalc.units import format_shape, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Misfit:
 
 
 def misfits_of_ends(graph: Graph) -> Iterator[Misfit]:
-    """Yield what keeps a network from being trained on samples of one image and one class (NC203)."""
+    """Yield what keeps a network from being trained on samples of one image and one target (NC203)."""
     if len(graph.inputs) != 1:
         message = f"training needs one input, the network has {len(graph.inputs)}: {_listed(graph.inputs)}"
         yield Misfit("NC203", message, "data sets give one image a sample", "inputs")
@@ -31,20 +34,49 @@ def misfits_of_ends(graph: Graph) -> Iterator[Misfit]:
         names = graph.inference_outputs
         message = f"training needs one output, the network has {len(names)}: {_listed(names)}"
         yield Misfit("NC203", message, "name one node under `outputs:`", "outputs")
-    auxiliary = [output.node for output in graph.spec.outputs if output.train_only]
-    if auxiliary:
-        message = f"auxiliary heads are counted but not trained yet: {_listed(auxiliary)}"
-        help = "leave them out to train the network, each with `when: false`"
-        if graph.spec.params.get("aux") is True:
-            help += ": here `--set params.aux=false`"
-        yield Misfit("NC203", message, help, "outputs")
 
 
-def misfits_of_samples(graph: Graph, source: str, shape: tuple[int, ...], classes: int) -> Iterator[Misfit]:
-    """Yield where images of `shape`, as they reach the network, and their classes do not fit it (NC201, NC202).
+TARGETS: Mapping[Target, str] = MappingProxyType(
+    {
+        "class": "one class a sample",
+        "mask": "a class for each pixel",
+        "multi_label": "several classes a sample",
+        "values": "values",
+    }
+)
+"""What a sample of each target gives, in words."""
 
-    The network must have one input and one output.
+_LOSSES: Mapping[Target, tuple[str, ...]] = MappingProxyType(
+    {
+        "class": ("cross_entropy", "binary_cross_entropy", "half_mse", "huber"),
+        "mask": ("cross_entropy", "binary_cross_entropy", "half_mse", "huber"),
+        "multi_label": ("binary_cross_entropy", "half_mse", "huber"),
+        "values": ("half_mse", "huber"),
+    }
+)
+"""The losses that go with a target."""
+
+
+def misfits_of_samples(
+    graph: Graph,
+    source: str,
+    shape: tuple[int, ...],
+    target: Target,
+    classes: int,
+    values: tuple[int, ...],
+    loss: str,
+) -> Iterator[Misfit]:
+    """Yield where images of `shape`, as they reach the network, and their targets do not fit input and main output.
+
+    `classes` is their number, `values` the shape of one sample's values, `loss` the name of the main output's loss.
+    The network must have one input and one output at inference. Codes are NC201, NC202 and NC204.
     """
+    yield from misfits_of_images(graph, source, shape)
+    yield from misfits_of_output(graph, graph.main_output, source, shape, target, classes, values, loss)
+
+
+def misfits_of_images(graph: Graph, source: str, shape: tuple[int, ...]) -> Iterator[Misfit]:
+    """Yield where images of `shape`, as they reach the network, do not fit its one input (NC201)."""
     (expected,) = graph.inputs.values()
     if shape != expected.shape:
         message = (
@@ -52,15 +84,71 @@ def misfits_of_samples(graph: Graph, source: str, shape: tuple[int, ...], classe
             f"the images of `{source}` are {format_shape(shape)} after `resize` and `pad`"
         )
         yield Misfit("NC201", message, "change the `input`, or `resize` and `pad` the data", "train.data")
-    node = graph.nodes[graph.outputs[0]]
+
+
+def misfits_of_output(
+    graph: Graph,
+    name: str,
+    source: str,
+    shape: tuple[int, ...],
+    target: Target,
+    classes: int,
+    values: tuple[int, ...],
+    loss: str,
+) -> Iterator[Misfit]:
+    """Yield where the targets of images of `shape` do not fit one output (NC202) or its loss (NC204)."""
+    if loss not in _LOSSES[target]:
+        message = f"the targets of `{source}` are {TARGETS[target]}, which `{loss}` does not compare with an output"
+        help = f"use {' or '.join(f'`{name}`' for name in _LOSSES[target])}"
+        yield Misfit("NC204", message, help, "train.loss")
+        return
+    node = graph.nodes[name]
     if node.facts is None:
         return
     output = node.known.output
-    if output.size != classes or output.channels != classes:
-        message = f"the output {format_shape(output.shape)} does not match the {classes} classes of `{source}`"
-        help = f"end the network in {classes} outputs, such as `dense: {classes}`"
+    one_of_two = classes == 2 and loss != "cross_entropy"
+    if target == "values":
+        wrong = _misfit_of_values(output, source, values)
+    elif target == "mask":
+        wrong = _misfit_of_masks(output, source, shape, classes, one_of_two)
+    else:
+        wrong = _misfit_of_classes(output, source, classes, one_of_two and target == "class")
+    if wrong is not None:
         field = next((name for name in ("units", "filters") if name in node.spec.fields), "")
-        yield Misfit("NC202", message, help, node=node, field=field)
+        yield Misfit("NC202", *wrong, node=node, field=field)
+
+
+def _misfit_of_classes(output: TensorType, source: str, classes: int, one_of_two: bool) -> tuple[str, str] | None:
+    if output.size == output.channels == classes or (one_of_two and output.size == 1):
+        return None
+    message = f"the output {format_shape(output.shape)} does not match the {classes} classes of `{source}`"
+    return message, f"end the network in {classes} outputs, such as `dense: {classes}`"
+
+
+def _misfit_of_values(output: TensorType, source: str, values: tuple[int, ...]) -> tuple[str, str] | None:
+    count = math.prod(values)
+    if output.size == count:
+        return None
+    message = f"the output {format_shape(output.shape)} does not match the {plural(count, 'value')} of `{source}`"
+    return message, f"end the network in {plural(count, 'output')}, such as `dense: {count}`"
+
+
+def _misfit_of_masks(
+    output: TensorType, source: str, shape: tuple[int, ...], classes: int, one_of_two: bool
+) -> tuple[str, str] | None:
+    """An output smaller than the mask, as unpadded convolutions give, is compared with the middle of the mask."""
+    height, width = shape[:2]
+    what = f"the output {format_shape(output.shape)} does not match the masks of `{source}`"
+    if len(output.shape) != 3:
+        return f"{what}, which have a class for each pixel", "end the network in a map, not in `flatten` or `dense`"
+    if output.channels != classes and not (one_of_two and output.channels == 1):
+        return (
+            f"{what}, which have {classes} classes",
+            f"end the network in `conv: {{filters: {classes}, kernel: 1}}`",
+        )
+    if output.shape[0] > height or output.shape[1] > width:
+        return f"{what}, which are {height}×{width}", "end the network in a map that is no larger than the image"
+    return None
 
 
 def prepared_shape(shape: tuple[int, int, int], data: DataSpec) -> tuple[int, int, int] | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netcalc.data.catalog import sample_shape
+from netcalc.data.catalog import known_samples, sample_shape
 from netcalc.graph import Graph
-from netcalc.spec.data import SyntheticData, Target
+from netcalc.spec.data import Target
 from netcalc.spec.training import TrainingSpec, UpdateSpec
 
 
@@ -14,8 +14,9 @@ def assumed_target(graph: Graph, update: UpdateSpec) -> Target:
     Where the data do not tell: a class for each position of the main output, or several labels for a binary loss of
     several outputs. What it is changes little of a step's memory.
     """
-    if isinstance(update, TrainingSpec) and isinstance(update.data, SyntheticData):
-        return update.data.target
+    known = known_samples(update.data) if isinstance(update, TrainingSpec) else None
+    if known is not None:
+        return known.target
     output = graph.nodes[graph.main_output].known.output
     if output.size > output.channels:
         return "mask"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from netcalc.spec.data import CsvData, DataSpec, ParquetData, SyntheticData
+from netcalc.spec.data import CsvData, DataSpec, ParquetData, SyntheticData, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,30 @@ PUBLISHED: Mapping[str, BuiltIn] = MappingProxyType(
 """Every data set that is downloaded, by the name that specs use."""
 
 KNOWN: Mapping[str, BuiltIn] = MappingProxyType({**BUILT_INS, **PUBLISHED})
+
+SPOT = ("row", "column", "brightness")
+"""The values that `synthetic` gives of a spot of light, each from 0 to 1: 0 is the top, the left, the darkest."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSamples:
+    """What a sample is: an image of [height, width, channels], the number of classes, the shape of its values."""
+
+    shape: tuple[int, int, int]
+    target: Target
+    classes: int
+    values: tuple[int, ...] = ()
+
+
+def known_samples(data: DataSpec) -> KnownSamples | None:
+    """Return what the samples of a source are where that is known without reading any, else None."""
+    if (known := KNOWN.get(data.source)) is not None:
+        return KnownSamples(known.shape, "class", len(known.classes))
+    if isinstance(data, SyntheticData) and data.target == "values":
+        return KnownSamples(data.shape, "values", 0, (len(SPOT),))
+    if isinstance(data, SyntheticData):
+        return KnownSamples(data.shape, data.target, data.classes)
+    return None
 
 
 def sample_shape(data: DataSpec, read: tuple[int, ...]) -> tuple[int, ...]:

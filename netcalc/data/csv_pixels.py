@@ -1,19 +1,21 @@
-"""Rows of pixel values with a label, as spreadsheets and competitions hand them out."""
+"""Rows of pixel values with a label or with values to predict, as spreadsheets and competitions hand them out."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netcalc.data.array_labels import finite_values
 from netcalc.data.limited import opened, shown
 from netcalc.data.samples import MAX_CLASSES, Collection, check_array_bytes, frozen_split
 from netcalc.diagnostics import CannotRunError, cut, did_you_mean
 from netcalc.spec.data import CsvData
+from netcalc.units import plural
 
 _BYTES_A_FIELD = 64
 """A longer line than this for every column is no row of pixels."""
@@ -23,11 +25,13 @@ _LONGEST_LABEL = 200
 
 def read_csv(spec: CsvData) -> Collection:
     """Return the images and labels of rows; raises CannotRunError, naming the file and the line."""
-    pixels, words = _rows(spec, spec.path)
+    if spec.values is not None:
+        return _values(spec)
+    pixels, words = _rows(spec, spec.path, _words)
     classes, numbers = _classes(words, spec)
     test = None
     if spec.test_path is not None:
-        test_pixels, test_words = _rows(spec, spec.test_path)
+        test_pixels, test_words = _rows(spec, spec.test_path, _words)
         if unknown := [word for word in test_words if word not in numbers]:
             message = f"{shown(spec.test_path)}: the label `{cut(unknown[0])}` is no class of the training rows"
             raise CannotRunError(message)
@@ -36,32 +40,83 @@ def read_csv(spec: CsvData) -> Collection:
     return Collection(train, classes, test=test, max_value=spec.max_value)
 
 
-def _rows(spec: CsvData, path: str) -> tuple[NDArray[np.uint8], list[str]]:
+def _values(spec: CsvData) -> Collection:
+    """Return the images of rows and their values."""
+    paths = [path for path in (spec.path, spec.test_path) if path is not None]
+    found = [_rows(spec, path, _numbers) for path in paths]
+    train, *test = (frozen_split(pixels, np.array(numbers, np.float32)) for pixels, numbers in found)
+    return Collection(train, (), test=test[0] if test else None, max_value=spec.max_value, target="values")
+
+
+T = TypeVar("T")
+
+
+def _rows(spec: CsvData, path: str, read: Callable[[list[str], str], T]) -> tuple[NDArray[np.uint8], list[T]]:
+    """Return the images, and what `read` makes of the other columns of each row and its place."""
     name, size = shown(path), math.prod(spec.shape)
-    label = spec.label if isinstance(spec.label, int) else 0
-    found, words = bytearray(), []
+    asked = spec.values or (spec.label,)
+    columns = [column if isinstance(column, int) else 0 for column in asked]
+    width = size + len(columns)
+    found, targets = bytearray(), []
     with opened(path) as stream:
-        lines = _lines(stream, (size + 1) * _BYTES_A_FIELD, name)
+        lines = _lines(stream, width * _BYTES_A_FIELD, name)
         if spec.header:
             _, head = next(lines, (1, []))
-            if isinstance(spec.label, str):
-                label = _column(spec.label, head, name)
+            columns = [column if isinstance(column, int) else _column(column, head, name) for column in asked]
         for number, fields in lines:
-            if len(fields) != size + 1:
+            if len(fields) != width:
                 shape = "×".join(map(str, spec.shape))
+                what = "a label" if spec.values is None else plural(len(columns), "value")
                 raise CannotRunError(
-                    f"{name}:{number}: {len(fields)} columns, where `shape` {shape} and a label need {size + 1}"
+                    f"{name}:{number}: {len(fields)} columns, where `shape` {shape} and {what} need {width}"
                 )
-            if not -len(fields) <= label < len(fields):
-                raise CannotRunError(f"{name}: has no column {label}, `label` of {len(fields)} columns")
-            words.append(fields.pop(label).strip())
-            if len(words[-1]) > _LONGEST_LABEL:
-                raise CannotRunError(f"{name}:{number}: a label of {len(words[-1]):,} characters")
+            places = _places(columns, width, spec, name)
+            targets.append(read([fields[place].strip() for place in places], f"{name}:{number}"))
+            for place in sorted(places, reverse=True):
+                fields.pop(place)
             found += _pixels(fields, spec.max_value, f"{name}:{number}")
             check_array_bytes((len(found),), name)
-    if not words:
+    if not targets:
         raise CannotRunError(f"{name}: holds no samples")
-    return np.frombuffer(found, np.uint8).reshape(len(words), *spec.shape), words
+    return np.frombuffer(found, np.uint8).reshape(len(targets), *spec.shape), targets
+
+
+def _places(columns: Sequence[int], width: int, spec: CsvData, name: str) -> list[int]:
+    """Return the columns counted from the first."""
+    field = "label" if spec.values is None else "values"
+    for column in columns:
+        if not -width <= column < width:
+            raise CannotRunError(f"{name}: has no column {column}, `{field}` of {width} columns")
+    places = [column % width for column in columns]
+    if len(set(places)) < len(places):
+        raise CannotRunError(f"{name}: `{field}` names a column twice, counted from both ends")
+    return places
+
+
+def _words(fields: list[str], place: str) -> str:
+    """Return the label of a row as it is written."""
+    (word,) = fields
+    if len(word) > _LONGEST_LABEL:
+        raise CannotRunError(f"{place}: a label of {len(word):,} characters")
+    return word
+
+
+def _numbers(fields: list[str], place: str) -> NDArray[np.float32]:
+    """Return the values of a row."""
+    try:
+        values = np.array([float(field) for field in fields])
+    except ValueError:
+        wrong = next(field for field in fields if not _is_number(field))
+        raise CannotRunError(f"{place}: `{cut(wrong)}` is no number, which `values` should be") from None
+    return finite_values(values, f"{place}: `values`")
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
 
 
 def _lines(stream: IO[bytes], longest: int, name: str) -> Iterator[tuple[int, list[str]]]:

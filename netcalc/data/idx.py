@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netcalc.data.limited import opened, read_exactly, shown
-from netcalc.data.samples import Collection, Split, check_array_bytes, check_labels, frozen_split, numbered_classes
+from netcalc.data.samples import (
+    Collection,
+    Split,
+    check_array_bytes,
+    check_labels,
+    class_labels,
+    frozen_split,
+    numbered_classes,
+)
 from netcalc.diagnostics import CannotRunError
 from netcalc.spec.data import IdxData
 
@@ -26,7 +34,7 @@ def read_idx(spec: IdxData) -> Collection:
         test = read_idx_pair(spec.test_images, spec.test_labels)
         if test.images.shape[1:] != train.images.shape[1:]:
             raise CannotRunError(f"{shown(spec.test_images)}: its images have another shape than the training's")
-    labels = [split.labels for split in (train, test) if split is not None]
+    labels = [class_labels(split) for split in (train, test) if split is not None]
     return Collection(train, numbered_classes(labels, spec.classes, shown(spec.labels)), test=test)
 
 

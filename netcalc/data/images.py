@@ -50,7 +50,7 @@ def decode(
             decoded = _scaled(decoded, size)
         pixels = np.asarray(decoded, dtype=np.uint8)
     except Exception as error:
-        raise _unreadable(error, name) from None
+        raise unreadable(error, name) from None
     return pixels.reshape(decoded.height, decoded.width, channels)
 
 
@@ -76,11 +76,11 @@ def image_size(file: str | IO[bytes], name: str) -> tuple[int, int]:
             has_exif = image.format != "PNG" or "exif" in image.info
             on_its_side = has_exif and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
     except Exception as error:
-        raise _unreadable(error, name) from None
+        raise unreadable(error, name) from None
     return (width, height) if on_its_side else (height, width)
 
 
-def _unreadable(error: Exception, name: str) -> CannotRunError:
+def unreadable(error: Exception, name: str) -> CannotRunError:
     """Return what to say of a file; Pillow's formats each have exceptions of their own for damaged data."""
     match error:
         case FileNotFoundError():

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from netcalc.data.array_labels import array_labels
 from netcalc.data.limited import read_exactly, shown
-from netcalc.data.samples import Collection, Split, check_array_bytes, check_labels, frozen_split, numbered_classes
+from netcalc.data.samples import Collection, check_array_bytes, check_labels, frozen_split
 from netcalc.diagnostics import CannotRunError, did_you_mean
 from netcalc.spec.data import NpzData
 
@@ -24,36 +25,37 @@ def read_npz(spec: NpzData) -> Collection:
     name = shown(spec.path)
     try:
         with zipfile.ZipFile(spec.path) as archive:
-            train = _samples(archive, spec.images, spec.labels, name)
-            test = None
+            parts = [_samples(archive, spec.images, spec.labels, name)]
             if spec.test_images is not None and spec.test_labels is not None:
-                test = _samples(archive, spec.test_images, spec.test_labels, name)
+                parts.append(_samples(archive, spec.test_images, spec.test_labels, name))
     except FileNotFoundError:
         raise CannotRunError(f"{name}: no such file") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise CannotRunError(f"{name}: not an .npz archive that can be read ({error})") from None
     except OSError as error:
         raise CannotRunError(f"{name}: cannot be read ({error.strerror or error})") from None
-    if test is not None and test.images.shape[1:] != train.images.shape[1:]:
+    images, labels = zip(*parts, strict=True)
+    _, height, width, _ = images[0].shape
+    if any(found.shape[1:] != images[0].shape[1:] for found in images):
         raise CannotRunError(f"{name}: `{spec.test_images}` has images of another shape than `{spec.images}`")
-    labels = [split.labels for split in (train, test) if split is not None]
-    return Collection(train, numbered_classes(labels, spec.classes, name), test=test)
+    names = [array for array in (spec.labels, spec.test_labels) if array is not None]
+    found = array_labels(labels, names, (height, width), spec.classes, name)
+    train, *test = map(frozen_split, images, found.parts)
+    return Collection(train, found.classes, test=test[0] if test else None, target=found.target)
 
 
-def _samples(archive: zipfile.ZipFile, images: str, labels: str, name: str) -> Split:
+def _samples(archive: zipfile.ZipFile, images: str, labels: str, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the images [N, H, W, C] and their labels, whatever these are."""
     pixels, numbers = _array(archive, images, name), _array(archive, labels, name)
     if pixels.dtype != np.uint8:
         help = "scale them to 0-255 and store them with .astype(numpy.uint8)"
         raise CannotRunError(f"{name}: `{images}` is of {pixels.dtype}, images are uint8", help)
     if pixels.ndim not in (3, 4) or 0 in pixels.shape[1:]:
         raise CannotRunError(f"{name}: `{images}` is {list(pixels.shape)}, not [N, H, W] or [N, H, W, C]")
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
-        what = f"{numbers.dtype} {list(numbers.shape)}"
-        raise CannotRunError(f"{name}: `{labels}` is {what}, not one whole number a sample")
+    if numbers.ndim == 0:
+        raise CannotRunError(f"{name}: `{labels}` is one number, not one label a sample")
     check_labels(numbers, len(pixels), name)
-    if int(numbers.max()) > np.iinfo(np.int32).max or int(numbers.min()) < 0:
-        raise CannotRunError(f"{name}: `{labels}` reaches from {numbers.min()} to {numbers.max()}")
-    return frozen_split(pixels[..., np.newaxis] if pixels.ndim == 3 else pixels, numbers)
+    return pixels[..., np.newaxis] if pixels.ndim == 3 else pixels, numbers
 
 
 def _array(archive: zipfile.ZipFile, array: str, name: str) -> NDArray[Any]:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import json
-import math
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netcalc.data.arrow import ARROW, PARQUET, mapped_table
-from netcalc.data.images import decode, image_size, resized
 from netcalc.data.limited import shown
+from netcalc.data.masks import largest_class, mask_classes
 from netcalc.data.read_ahead import mapped
-from netcalc.data.samples import Collection, Split, Streamed, check_labels, numbered_classes
+from netcalc.data.row_images import RowImages, RowMasks, holds_files
+from netcalc.data.row_labels import row_labels
+from netcalc.data.samples import Collection, PerSample, Split, check_labels
 from netcalc.diagnostics import CannotRunError
 from netcalc.spec.data import ParquetData
 
@@ -27,79 +26,76 @@ _MOST_FILES = 100_000
 _DEEPEST = 8
 
 
-@dataclass(frozen=True, slots=True)
-class RowImages(Streamed):
-    """Images of the rows of a table, decoded and scaled to one size when they are asked for.
-
-    `pixel_shape` is that of lists of pixels, None where rows hold encoded files.
-    """
-
-    column: Any  # a pyarrow.ChunkedArray
-    name: str
-    size: tuple[int, int]
-    channels: int
-    pixel_shape: tuple[int, int, int] | None
-    file_bytes: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, H, W, C)."""
-        return (len(self.column), *self.size, self.channels)
-
-    def __getitem__(self, indices: NDArray[np.int64], /) -> NDArray[np.uint8]:
-        """Return the images at the indices; raises CannotRunError, naming the row, for one that is damaged."""
-        return np.stack([self.image(index, self.size) for index in indices.tolist()])
-
-    def identity(self) -> bytes:
-        """Return the lengths of the files and how rows are read."""
-        return repr((self.size, self.channels, self.pixel_shape, self.file_bytes)).encode()
-
-    def image(self, index: int, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-        """Return one image, scaled to `size` if one is given."""
-        row = f"{self.name}: row {index}"
-        if self.pixel_shape is None:
-            return decode(io.BytesIO(_encoded(self.column[index], row)), row, self.channels, size)
-        pixels = _pixels(self.column[index], self.pixel_shape, row)
-        return pixels if size in (None, self.pixel_shape[:2]) else resized(pixels, self.size, row)
-
-    def stored_size(self, index: int) -> tuple[int, int]:
-        """Return the height and width of an encoded image from its header."""
-        row = f"{self.name}: row {index}"
-        return image_size(io.BytesIO(_encoded(self.column[index], row)), row)
-
-
 def read_parquet(spec: ParquetData) -> Collection:
     """Return the samples of a file, or of a folder whose files are named after their split.
 
     Raises CannotRunError, naming the file and the row.
     """
     files = _files_of_parts(spec.path)
-    tables = {part: mapped_table(found, (spec.image, spec.label)) for part, found in files.items()}
+    columns = (spec.image, spec.mask or spec.label)
+    tables = {part: mapped_table(found, columns) for part, found in files.items()}
     names = {part: shown(found[0] if len(found) == 1 else spec.path) for part, found in files.items()}
-    labels, classes = _labels(tables, names, spec)
+    labels = None if spec.mask else row_labels(tables, names, spec)
     size = spec.resize or (spec.shape[:2] if spec.shape is not None else None)
     skipped: list[str] = []
-    splits: dict[str, Split] = {}
+    images: dict[str, RowImages] = {}
+    masks: dict[str, RowMasks] = {}
+    rows: dict[str, NDArray[np.int64]] = {}
     for part, table in tables.items():
-        images = _row_images(table.column(spec.image), names[part], files[part], spec)
-        kept = np.arange(len(images.column))
+        images[part] = _row_images(table.column(spec.image), names[part], files[part], spec)
+        if spec.mask:
+            masks[part] = _row_masks(table.column(spec.mask), images[part], spec)
+        rows[part] = np.arange(len(images[part].column))
         if spec.on_corrupt == "skip":
-            kept = _sound(images, skipped)
-            check_labels(kept, len(kept), names[part])
-        size = size if spec.resize is not None or spec.shape is not None else _common_size(images, kept, size)
-        assert size is not None
-        whole = Split(replace(images, size=size), labels[part])
-        splits[part] = whole if len(kept) == len(images.column) else whole.part(kept)
+            rows[part] = _sound(images[part], masks.get(part), skipped)
+            check_labels(rows[part], len(rows[part]), names[part])
+        if spec.resize is None and spec.shape is None:
+            size = _common_size(images[part], rows[part], size)
+    assert size is not None
+    classes = _mask_classes(masks, rows, names, spec) if labels is None else labels.classes
+    splits: dict[str, Split] = {}
+    for part, found in images.items():
+        targets: PerSample
+        if labels is None:
+            targets = replace(masks[part], size=size, classes=len(classes))
+        else:
+            targets = labels.parts[part]
+        whole = Split(replace(found, size=size), targets)
+        splits[part] = whole if len(rows[part]) == whole.samples else whole.part(rows[part])
     if "test" not in splits and "validation" in splits:
         splits["test"] = splits.pop("validation")
     return Collection(
-        splits["train"], classes, splits.get("validation"), splits.get("test"), skipped=tuple(skipped)
+        splits["train"],
+        classes,
+        splits.get("validation"),
+        splits.get("test"),
+        skipped=tuple(skipped),
+        target="mask" if labels is None else labels.target,
     )
+
+
+def _row_masks(column: Any, images: RowImages, spec: ParquetData) -> RowMasks:
+    """Return the masks of a column, in a size and with a number of classes that are still to be told."""
+    check_labels(column, len(images.column), images.name)
+    if not holds_files(column.type):
+        raise CannotRunError(f"{images.name}: `{spec.mask}` holds {column.type}; masks are encoded like images")
+    return RowMasks(column, images, (1, 1), 0)
+
+
+def _mask_classes(
+    masks: dict[str, RowMasks], rows: dict[str, NDArray[np.int64]], names: dict[str, str], spec: ParquetData
+) -> tuple[str, ...]:
+    """Return the classes of masks; where `classes` does not name them, each is decoded once for the largest."""
+    if spec.classes is not None:
+        return mask_classes(-1, spec.classes, names["train"])
+    pairs = [(masks[part], row) for part in masks for row in rows[part].tolist()]
+    largest = max(mapped(lambda pair: largest_class(pair[0].mask(pair[1])), pairs))
+    return mask_classes(largest, None, names["train"])
 
 
 def _row_images(column: Any, name: str, files: Sequence[str], spec: ParquetData) -> RowImages:
     """Return the images of a column, in a size that is still to be told where it is that of the files."""
-    encoded = _holds_files(column.type)
+    encoded = holds_files(column.type)
     if encoded == (spec.shape is not None):
         message = f"{name}: `{spec.image}` holds {'encoded images' if encoded else column.type}, "
         if encoded:
@@ -142,90 +138,14 @@ def _files_of_parts(path: str) -> dict[str, list[str]]:
     return {part: files for part, files in found_for.items() if files}
 
 
-def _labels(
-    tables: dict[str, Any], names: dict[str, str], spec: ParquetData
-) -> tuple[dict[str, NDArray[np.int32]], tuple[str, ...]]:
-    """Return the labels of each part and the names of the classes."""
-    columns = {part: table.column(spec.label) for part, table in tables.items()}
-    for part, column in columns.items():
-        if column.null_count:
-            raise CannotRunError(f"{names[part]}: `{spec.label}` has {column.null_count:,} rows without a label")
-        check_labels(column, len(column), names[part])
-    values = {part: np.asarray(column.to_numpy()) for part, column in columns.items()}
-    if all(found.dtype.kind in "iu" for found in values.values()):
-        written = _class_names(tables["train"].schema.metadata, spec.label)
-        classes = numbered_classes(list(values.values()), written, names["train"])
-        numbers = {part: found.astype(np.int32) for part, found in values.items()}
-    elif all(isinstance(value, str) for found in values.values() for value in found):
-        classes = tuple(sorted(set(values["train"].tolist())))
-        place = {name: number for number, name in enumerate(classes)}
-        for part, found in values.items():
-            if unknown := sorted(set(found.tolist()) - place.keys()):
-                raise CannotRunError(f"{names[part]}: the label `{unknown[0]}` is no class of the training rows")
-        numbers = {part: np.array([place[v] for v in found], np.int32) for part, found in values.items()}
-    else:
-        kind = columns["train"].type
-        raise CannotRunError(f"{names['train']}: `{spec.label}` is of {kind}; labels are whole numbers or text")
-    for found in numbers.values():
-        found.setflags(write=False)
-    return numbers, classes
-
-
-def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...] | None:
-    """Return the names that Hugging Face's datasets keeps for a column of labels, None where there are none."""
-    try:
-        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        names = features[label]["names"]
-    except (KeyError, TypeError, ValueError):
-        return None
-    valid = isinstance(names, list) and len(names) >= 2 and all(isinstance(name, str) for name in names)
-    return tuple(names) if valid else None
-
-
-def _holds_files(kind: Any) -> bool:
-    """Tell whether rows of a type hold encoded files: bytes, or bytes beside a path."""
-    from pyarrow import types
-
-    if types.is_struct(kind):
-        return bool(kind.get_field_index("bytes") >= 0)
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
-
-
-def _encoded(value: Any, row: str) -> bytes:
-    from pyarrow import types
-
-    found = (value["bytes"] if types.is_struct(value.type) and value.is_valid else value).as_py()
-    if not isinstance(found, bytes):
-        help = "datasets' `Image` keeps only a path where files were not embedded: see its `embed_external_files`"
-        raise CannotRunError(f"{row} holds no image", help=help)
-    return found
-
-
-def _pixels(value: Any, shape: tuple[int, int, int], row: str) -> NDArray[np.uint8]:
-    from pyarrow import types
-
-    found = value.values if value.is_valid and hasattr(value, "values") else None
-    while found is not None and (types.is_list(found.type) or types.is_fixed_size_list(found.type)):
-        found = found.flatten()
-    if found is None or found.null_count:
-        raise CannotRunError(f"{row} holds no list of pixels")
-    pixels = found.to_numpy(zero_copy_only=False)
-    if pixels.dtype.kind not in "iu" or len(pixels) != math.prod(shape):
-        expected = "×".join(map(str, shape))
-        raise CannotRunError(
-            f"{row}: {len(pixels):,} values of {pixels.dtype}, where {expected} bytes are expected"
-        )
-    if pixels.min() < 0 or pixels.max() > 255:
-        raise CannotRunError(f"{row}: pixels from {pixels.min()} to {pixels.max()}; they are 0 to 255")
-    return np.ascontiguousarray(pixels.astype(np.uint8).reshape(shape))
-
-
-def _sound(images: RowImages, skipped: list[str]) -> NDArray[np.int64]:
-    """Return the rows whose images can be decoded; the others are added to `skipped`."""
+def _sound(images: RowImages, masks: RowMasks | None, skipped: list[str]) -> NDArray[np.int64]:
+    """Return the rows whose images can be decoded, and their masks; the others are added to `skipped`."""
 
     def is_sound(index: int) -> bool:
         try:
             images.image(index)
+            if masks is not None:
+                masks.mask(index)
         except CannotRunError:
             return False
         return True

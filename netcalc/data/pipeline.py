@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from netcalc.data.masks import nearest
 from netcalc.data.preprocessing import Preprocessing
 from netcalc.data.read_ahead import Batch, Feed, read_ahead
 from netcalc.data.samples import Split
@@ -62,13 +63,20 @@ def scaled(images: jax.Array, preprocessing: Preprocessing, max_value: int) -> j
     return jnp.pad(x, ((0, 0), *preprocessing.pad, (0, 0)))
 
 
-def prepared_labels(labels: jax.Array, preprocessing: Preprocessing, target: Target, fill: int) -> jax.Array:
-    """Return labels as they go with prepared images: a mask is resized and padded like its image, with `fill`."""
+def prepared_labels(
+    labels: jax.Array, preprocessing: Preprocessing, target: Target = "class", fill: int = 0
+) -> jax.Array:
+    """Return labels of what `scaled` makes of their images.
+
+    Masks (batch, height, width) are resized to the pixels nearest to those of the resized images, and padded with
+    the class `fill`; other labels stay as they are.
+    """
     if target != "mask":
         return labels
     if preprocessing.resize is not None:
-        shape = (labels.shape[0], *preprocessing.resize)
-        labels = jax.image.resize(labels, shape, method="nearest")
+        sizes = zip(labels.shape[1:], preprocessing.resize, strict=True)
+        rows, columns = (nearest(length, wanted) for length, wanted in sizes)
+        labels = labels[:, rows[:, None], columns]
     return jnp.pad(labels, ((0, 0), *preprocessing.pad), constant_values=fill)
 
 

@@ -29,7 +29,7 @@ class Preprocessing:
     """Pixels are scaled to [0, 1], resized, padded with zeros, then (x − mean) / std per channel.
 
     `source` is the [height, width, channels] of images as they come from the data set; `target` and `classes` say
-    what the network's outputs stand for.
+    what the network's outputs stand for, and data of values have no classes.
     """
 
     source: tuple[int, int, int]
@@ -137,6 +137,8 @@ def statistics(split: Split, max_value: int) -> tuple[tuple[float, ...], tuple[f
     the variance is (N·Q − S²) / N², without the cancellation that floats would suffer.
     """
     samples, height, width, channels = split.images.shape
+    # Masks need not be decoded for it.
+    split = replace(split, labels=np.zeros(samples, np.int32))
     total, squares = [0] * channels, [0] * channels
     at_a_time = max(1, _CHUNK_BYTES // (height * width * channels))
     starts = range(0, samples, at_a_time)

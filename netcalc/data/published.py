@@ -14,7 +14,7 @@ from netcalc.data.cifar import cifar_samples
 from netcalc.data.download import RemoteFile, fetch
 from netcalc.data.idx import read_idx_pair
 from netcalc.data.limited import opened, shown
-from netcalc.data.samples import Collection, Split
+from netcalc.data.samples import Collection, Split, class_labels
 from netcalc.diagnostics import CannotRunError
 from netcalc.spec.data import DownloadedData
 
@@ -93,7 +93,7 @@ def read_published(spec: DownloadedData) -> Collection:
     read = _cifar if spec.source in _UNPACKED else _mnist
     train, test = read(spec)
     for split, what in ((train, "training"), (test, "test")):
-        if split.images.shape[1:] != known.shape or int(split.labels.max()) >= len(known.classes):
+        if split.images.shape[1:] != known.shape or int(class_labels(split).max()) >= len(known.classes):
             raise CannotRunError(f"the {what} files found for `{spec.source}` are of another data set")
     return Collection(train, known.classes, test=test, max_value=known.max_value)
 

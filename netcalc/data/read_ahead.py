@@ -11,15 +11,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netcalc.data.samples import Split
+from netcalc.data.samples import PerSample, Split
 
-Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]
-"""Images (batch, height, width, channels) and labels (batch,)."""
+Batch = tuple[NDArray[np.uint8], NDArray[Any]]
+"""Images (batch, height, width, channels), and labels (batch, ...): int32 of classes and masks, else float32."""
 
 WORKERS = min(32, os.cpu_count() or 1)
 AHEAD = 2
@@ -54,22 +54,22 @@ def read_ahead(split: Split, chunks: Iterable[NDArray[np.int64]]) -> Iterator[Ba
     """
     if split.in_memory:
         for chunk in chunks:
-            yield split.images[chunk], split.labels[chunk]
+            yield split.images[chunk], split.labels[chunk].astype(_label_type(split.labels), copy=False)
         return
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="netcalc-decode") as pool:
-        pending: deque[tuple[NDArray[np.int64], NDArray[np.uint8], list[Future[None]]]] = deque()
+        pending: deque[tuple[Batch, list[Future[None]]]] = deque()
         try:
             for chunk in chunks:
-                batch = np.empty((len(chunk), *split.images.shape[1:]), np.uint8)
+                batch = _empty(split, len(chunk))
                 starts = range(0, len(chunk), _PIECE)
-                pending.append((chunk, batch, [pool.submit(_fill, split, chunk, batch, at) for at in starts]))
+                pending.append((batch, [pool.submit(_fill, split, chunk, batch, at) for at in starts]))
                 del batch
                 if len(pending) > AHEAD:
-                    yield _finished(split, *pending.popleft())
+                    yield _finished(*pending.popleft())
             while pending:
-                yield _finished(split, *pending.popleft())
+                yield _finished(*pending.popleft())
         finally:
-            for _, _, futures in pending:
+            for _, futures in pending:
                 for future in futures:
                     future.cancel()
 
@@ -90,13 +90,22 @@ def mapped(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
                 future.cancel()
 
 
-def _fill(split: Split, chunk: NDArray[np.int64], batch: NDArray[np.uint8], start: int) -> None:
-    batch[start : start + _PIECE] = split.images[chunk[start : start + _PIECE]]
+def _label_type(labels: PerSample) -> type[np.int32] | type[np.float32]:
+    """Return what labels reach the device in; those that are streamed are masks."""
+    return np.float32 if isinstance(labels, np.ndarray) and labels.dtype.kind == "f" else np.int32
 
 
-def _finished(
-    split: Split, chunk: NDArray[np.int64], batch: NDArray[np.uint8], futures: list[Future[None]]
-) -> Batch:
+def _empty(split: Split, samples: int) -> Batch:
+    images = np.empty((samples, *split.images.shape[1:]), np.uint8)
+    return images, np.empty((samples, *split.labels.shape[1:]), _label_type(split.labels))
+
+
+def _fill(split: Split, chunk: NDArray[np.int64], batch: Batch, start: int) -> None:
+    for whole, part in zip((split.images, split.labels), batch, strict=True):
+        part[start : start + _PIECE] = whole[chunk[start : start + _PIECE]]
+
+
+def _finished(batch: Batch, futures: list[Future[None]]) -> Batch:
     for future in futures:
         future.result()
-    return batch, split.labels[chunk]
+    return batch

@@ -1,4 +1,4 @@
-"""Samples as training reads them: images by index, in memory or decoded when they are asked for, and labels."""
+"""Samples as training reads them: images and labels by index, in memory or decoded when they are asked for."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ MAX_ARRAY_BYTES = 16 * 2**30
 MAX_CLASSES = 100_000
 
 
-class Images(Protocol):
-    """Images (N, H, W, C) in whole pixel values, read by an array of indices; an array is one."""
+class PerSample(Protocol):
+    """What there is of each sample, (N, ...), read by an array of indices; an array is one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, H, W, C)."""
+        """(N, ...)."""
         ...
 
     def __getitem__(self, indices: NDArray[np.int64], /) -> Any:
-        """Return the images at the indices as an array of bytes; calls from several threads are safe."""
+        """Return what is at the indices as an array; calls from several threads are safe."""
         ...
 
 
 class Streamed(ABC):
-    """Images that are decoded or made when they are asked for."""
+    """Images (N, H, W, C) or masks (N, H, W) that are decoded or made when they are asked for."""
 
     __slots__ = ()
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """(N, H, W, C)."""
+        """(N, H, W, C) or (N, H, W)."""
 
     @abstractmethod
-    def __getitem__(self, indices: NDArray[np.int64], /) -> NDArray[np.uint8]:
-        """Return the images at the indices; calls from several threads are safe."""
+    def __getitem__(self, indices: NDArray[np.int64], /) -> NDArray[Any]:
+        """Return images in bytes, or masks in whole numbers; calls from several threads are safe."""
 
     @abstractmethod
     def identity(self) -> bytes:
-        """Return what tells these images from others, as far as it is known without reading them."""
+        """Return what tells these from others, as far as it is known without reading them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ class Split:
     """Samples in file order, which may be sorted by class; arrays are read-only.
 
     What labels are, the target of their data set says: of a class (N,), each an index into the classes; of a mask
-    (N, H, W), such an index for each pixel; of several labels (N, classes), 1 where a class is there; of values
-    (N, ...) in float32.
+    (N, H, W), such an index for each pixel, or masks.VOID; of several labels (N, classes), 1 where a class is
+    there; of values (N, ...). The last two are in float32, the others whole numbers; only masks may be streamed.
     """
 
-    images: Images  # (N, H, W, C)
-    labels: NDArray[Any]
+    images: PerSample  # (N, H, W, C)
+    labels: PerSample
 
     @property
     def samples(self) -> int:
@@ -71,41 +71,45 @@ class Split:
 
     @property
     def in_memory(self) -> bool:
-        """Whether the images are an array, which is read without a wait."""
-        return isinstance(self.images, np.ndarray)
+        """Whether images and labels are arrays, which are read without a wait."""
+        return isinstance(self.images, np.ndarray) and isinstance(self.labels, np.ndarray)
 
     def part(self, indices: NDArray[np.int64]) -> Split:
         """Return the samples at the indices, in this order."""
-        if isinstance(self.images, np.ndarray):
-            return frozen_split(self.images[indices], self.labels[indices])
-        labels = self.labels[indices]
-        labels.setflags(write=False)
-        return Split(Selected(self.images, indices), labels)
+        return Split(_selected(self.images, indices), _selected(self.labels, indices))
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """Some of the images of another collection, by their indices there."""
+    """Some of the samples of another collection, by their indices there."""
 
-    images: Images
+    whole: PerSample
     indices: NDArray[np.int64]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, H, W, C)."""
-        return (len(self.indices), *self.images.shape[1:])
+        """(N, ...)."""
+        return (len(self.indices), *self.whole.shape[1:])
 
-    def __getitem__(self, indices: NDArray[np.int64], /) -> NDArray[np.uint8]:
-        """Return the images at the indices."""
-        found: NDArray[np.uint8] = self.images[self.indices[indices]]
+    def __getitem__(self, indices: NDArray[np.int64], /) -> NDArray[Any]:
+        """Return what is at the indices."""
+        found: NDArray[Any] = self.whole[self.indices[indices]]
         return found
+
+
+def _selected(whole: PerSample, indices: NDArray[np.int64]) -> PerSample:
+    if not isinstance(whole, np.ndarray):
+        return Selected(whole, indices)
+    found = whole[indices]
+    found.setflags(write=False)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
     """What a source holds: samples to divide, and those that it keeps apart itself.
 
-    `skipped` names the images that were left out because they cannot be decoded.
+    `skipped` names the images that were left out because they cannot be decoded. Values have no `classes`.
     """
 
     train: Split
@@ -135,11 +139,17 @@ class Dataset:
 
 
 def frozen_split(images: NDArray[np.uint8], labels: NDArray[Any]) -> Split:
-    """Return a split of arrays that can no longer be written to."""
-    split = Split(images, labels.astype(np.int32))
+    """Return a split of arrays that can no longer be written to; labels of one class become int32."""
+    labels = labels.astype(np.int32) if labels.ndim == 1 and labels.dtype.kind in "iu" else labels
     images.setflags(write=False)
-    split.labels.setflags(write=False)
-    return split
+    labels.setflags(write=False)
+    return Split(images, labels)
+
+
+def class_labels(split: Split) -> NDArray[np.int32]:
+    """Return the labels of samples of one class each, which are in memory whatever the source."""
+    assert isinstance(split.labels, np.ndarray)
+    return split.labels
 
 
 def check_labels(labels: NDArray[Any], samples: int, file: str) -> None:

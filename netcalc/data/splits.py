@@ -1,4 +1,4 @@
-"""Training, validation and test samples: a division that keeps every class in its share."""
+"""Training, validation and test samples: a division that keeps every class in its share, or one at random."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ def class_counts(split: Split, classes: int) -> tuple[int, ...]:
         labels = np.asarray(split.labels[np.arange(start, min(start + _AT_A_TIME, split.samples))]).ravel()
         counts += np.bincount(labels[labels < classes], minlength=classes)
     return tuple(counts.tolist())
+
+
+def at_random(samples: int, shares: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
+    """Return the indices of each part, in rising order, drawn without regard to what samples are."""
+    return stratified(np.zeros(samples, np.int32), shares, seed)
 
 
 def _exact(share: float) -> Fraction:

@@ -63,6 +63,8 @@ class _Reader:
         self.substitution = Substitution(self.findings)
         self.invalid: set[tuple[type[Fields], Span]] = set()
         self.params: Mapping[str, Value] = {}
+        self.output_names: dict[str, str | None] = {}
+        """The node of each output by the name that it is written with, None where it is left out."""
 
     def read(self) -> NetworkSpec:
         """Return the spec, or raise SpecError."""
@@ -90,7 +92,7 @@ class _Reader:
             if not flat and len(self.findings) == known:
                 self._error("NC012", "`layers` leaves no layer", layers.span)
             outputs = self._outputs(flat, lookup, sources)
-        train = self._model(TrainingSpec, "train")
+        train = self._losses_by_node(self._model(TrainingSpec, "train"), outputs)
         budgets = self._model(Budgets, "budgets")
         name = self._name()
         if self.findings:
@@ -273,6 +275,7 @@ class _Reader:
             fields = self._filled(OutputFields, item, "outputs") if self.substitution.is_known(item) else None
             if fields and not fields.when:
                 left_out = True
+                self.output_names[fields.name] = None
                 continue
             node = lookup(fields.name) if fields else None
             if fields is None or (node is None and not flat):
@@ -284,10 +287,26 @@ class _Reader:
                 self._error("NC021", f"`{fields.name}` is already an output", item.span)
             else:
                 found[node] = OutputSpec(node, fields.train_only)
+                self.output_names[fields.name] = node
         serves_training_alone = all(output.train_only for output in found.values())
         if not items or (serves_training_alone and (found or left_out)):
             self._error("NC012", "`outputs` names no node for inference", tree.span)
         return tuple(found.values())
+
+    def _losses_by_node(self, train: TrainingSpec | None, outputs: tuple[OutputSpec, ...]) -> TrainingSpec | None:
+        """Return the section with the losses of outputs by their nodes; those of outputs left out are dropped."""
+        if train is None or not train.losses:
+            return train
+        known = {**{output.node: output.node for output in outputs}, **self.output_names}
+        found = {}
+        for name, loss in train.losses.items():
+            if name not in known:
+                place = self._places().get(f"train.losses.{name}", self.tree.span)
+                help = did_you_mean(name, known) or f"the outputs are {', '.join(f'`{n}`' for n in known)}"
+                self._error("NC020", f"`losses` names `{name}`, which is no output", place, help)
+            elif (node := known[name]) is not None:
+                found[node] = loss
+        return train.model_copy(update={"losses": found})
 
     def _model(self, model: type[F], key: str) -> F | None:
         tree = self._section(key)

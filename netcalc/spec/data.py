@@ -68,6 +68,15 @@ def _column(value: Any) -> Any:
     raise ValueError("should be the index or the name of a column")
 
 
+def _columns(value: Any) -> Any:
+    if isinstance(value, list | tuple) and value:
+        found = tuple(map(_column, value))
+        if len(set(found)) < len(found):
+            raise ValueError("should name every column once")
+        return found
+    raise ValueError("should be a list of columns, each an index or a name")
+
+
 def _file_path(value: str) -> str:
     if not value or "\0" in value:
         raise ValueError("should be a path")
@@ -174,17 +183,31 @@ class DownloadedData(DataSpec):
 
 
 class ImageFolderData(DataSpec):
-    """Image files in a folder a class, or such folders below train, val and test."""
+    """Image files in a folder a class or with a mask each, perhaps below train, val and test."""
 
-    paths: ClassVar[tuple[str, ...]] = ("path",)
+    paths: ClassVar[tuple[str, ...]] = ("path", "masks")
     decoded: ClassVar[bool] = True
 
-    source: Literal["image_folder"] = Field(description="image files in a folder a class")
+    source: Literal["image_folder"] = Field(description="image files in a folder a class, or with a mask each")
     path: FilePath = Field(description="the folder of the classes, or of train, val and test")
+    masks: FilePath | None = Field(
+        default=None,
+        description="the folder of the masks, each with the path of its image but for the suffix: the target is "
+        "then a class for each pixel, and folders are no classes",
+    )
+    classes: ClassNames | None = Field(
+        default=None, description="names of the classes of masks; the numbers found in them by default"
+    )
     channels: Channels = Field(default=3, description="1: grey, 3: colour, 4: colour and alpha")
     on_corrupt: OnCorrupt = Field(
         default="error", description="skip: leave images out that cannot be decoded; all are tried beforehand"
     )
+
+    @model_validator(mode="after")
+    def _folders_are_named(self) -> ImageFolderData:
+        if self.classes is not None and self.masks is None:
+            raise ValueError("`classes` names those of `masks`; without masks each folder names its class")
+        return self
 
 
 class IdxData(DataSpec):
@@ -214,7 +237,11 @@ class NpzData(DataSpec):
     source: Literal["npz"] = Field(description="arrays of a NumPy archive")
     path: FilePath = Field(description="the .npz file")
     images: str = Field(default="images", description="array of images, uint8: [N, H, W] or [N, H, W, C]")
-    labels: str = Field(default="labels", description="array of labels, whole numbers from 0: [N]")
+    labels: str = Field(
+        default="labels",
+        description="array of labels. Whole numbers from 0: classes [N], masks [N, H, W]; 0 and 1: several labels "
+        "[N, classes]; floating point: values [N], [N, K] or [N, H, W, C]",
+    )
     test_images: str | None = Field(default=None, description="array of images to test on")
     test_labels: str | None = Field(default=None, description="array of labels of the images to test on")
     classes: ClassNames | None = Field(default=None, description="names of the classes; numbers by default")
@@ -227,7 +254,7 @@ class NpzData(DataSpec):
 
 
 class CsvData(DataSpec):
-    """Rows of pixel values with a label."""
+    """Rows of pixel values with a label, or with values to predict."""
 
     paths: ClassVar[tuple[str, ...]] = ("path", "test_path")
 
@@ -238,6 +265,9 @@ class CsvData(DataSpec):
     label: Annotated[int | str, BeforeValidator(_column)] = Field(
         default=0, description="column of the label: its index, −1 for the last, or its name in the header"
     )
+    values: (
+        Annotated[tuple[int | str, ...], BeforeValidator(_columns, json_schema_input_type=list[int | str])] | None
+    ) = Field(default=None, description="columns of the values to predict, in place of a label")
     header: Flag = Field(default=False, description="whether the first line names the columns")
     max_value: Annotated[int, Field(gt=0, le=255)] = Field(
         default=255, description="the pixel value that stands for 1.0"
@@ -250,6 +280,17 @@ class CsvData(DataSpec):
     def _named_by_a_header(self) -> CsvData:
         if isinstance(self.label, str) and not self.header:
             raise ValueError("`label` is a name, which needs `header: true`; without a header give its index")
+        if any(isinstance(column, str) for column in self.values or ()) and not self.header:
+            raise ValueError("`values` has names, which need `header: true`; without a header give indices")
+        return self
+
+    @model_validator(mode="after")
+    def _one_target(self) -> CsvData:
+        # A resolved spec writes defaults out, so that only another label than the default's is one too many.
+        if self.values is not None and self.label != 0:
+            raise ValueError("`values` takes the place of `label`; give one of them")
+        if self.values is not None and self.classes is not None:
+            raise ValueError("`values` has no `classes`; leave them out")
         return self
 
 
@@ -262,7 +303,17 @@ class ParquetData(DataSpec):
     source: Literal["parquet"] = Field(description="Parquet or Arrow files, as Hugging Face's datasets are kept")
     path: FilePath = Field(description="a file, or a folder of files named after their split")
     image: str = Field(default="image", description="column of the images: encoded files or pixel values")
-    label: str = Field(default="label", description="column of the labels: whole numbers or text")
+    label: str = Field(
+        default="label",
+        description="column of the labels. Whole numbers or text: classes; lists of 0 and 1 or of classes: several "
+        "labels; floating point, or lists of it: values",
+    )
+    mask: str | None = Field(
+        default=None, description="column of masks, encoded like images, in place of labels: a class for each pixel"
+    )
+    classes: ClassNames | None = Field(
+        default=None, description="names of the classes; those of datasets, or those found, by default"
+    )
     shape: ImageShape | None = Field(
         default=None, description="[height, width, channels] of the pixel values of a row; not for encoded files"
     )
@@ -271,20 +322,36 @@ class ParquetData(DataSpec):
         default="error", description="skip: leave images out that cannot be decoded; all are tried beforehand"
     )
 
+    @model_validator(mode="after")
+    def _one_target(self) -> ParquetData:
+        if self.mask is not None and self.label != "label":
+            raise ValueError("`mask` takes the place of `label`; give one of them")
+        if self.image == (self.mask or self.label):
+            raise ValueError(f"`{self.image}` is the column of the images; give another for labels or masks")
+        return self
+
 
 class SyntheticData(DataSpec):
-    """Classes that can be learnt, made from a seed: a pattern a class, shifted in brightness, under noise."""
+    """Images with targets that can be learnt, made from a seed: patterns, shapes or spots of light under noise."""
 
-    source: Literal["synthetic"] = Field(description="images made from a seed, in classes that can be learnt")
+    source: Literal["synthetic"] = Field(description="images made from a seed, with targets that can be learnt")
     shape: ImageShape = Field(description="[height, width, channels]")
-    classes: Annotated[int, Field(strict=True, ge=2, le=10_000)] = Field(default=10, description="how many")
+    target: Target = Field(
+        default="class",
+        description="class: a pattern a class; mask: shapes of a pattern a class on a background, class 0; "
+        "multi_label: patterns that lie over each other; values: row, column and brightness of a spot",
+    )
+    classes: Annotated[int, Field(strict=True, ge=2, le=10_000)] = Field(
+        default=10, description="how many; values have none"
+    )
     samples: PositiveInt = Field(default=1000, description="how many images, of all classes")
-    target: Target = Field(default="class", description="class, mask, multi_label or values")
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(default=0, description="of the images")
 
     @model_validator(mode="after")
     def _every_class_has_images(self) -> SyntheticData:
-        if self.samples < self.classes:
+        if self.target == "values" and self.classes != 10:
+            raise ValueError("`target: values` has no classes; leave `classes` out")
+        if self.target == "class" and self.samples < self.classes:
             raise ValueError(f"`samples` ({self.samples}) should be one for each of the {self.classes} `classes`")
         return self
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import jax
 
-from netcalc.analysis.data_fit import Misfit, misfits_of_ends, misfits_of_samples
+from netcalc.analysis.data_fit import Misfit, misfits_of_ends, misfits_of_images, misfits_of_output
 from netcalc.compiler.network import Network
 from netcalc.data.augment import augmented, mixes
 from netcalc.data.pipeline import normalized, prepare, prepared_labels, scaled
@@ -77,13 +77,15 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None, samples:
     """
     spec, places = training_of(graph), graph.spec.sections
     check_ends(graph)
-    dataset = samples or load_dataset(spec.data, places)
+    ignored = spec.loss_of(graph.main_output).ignored
+    dataset = samples or load_dataset(spec.data, places, ignored)
     # Before the statistics, which take a pass over the images.
     seen = preprocessing or unfitted(dataset.train.images.shape[1:], spec.data, places)
-    check_samples(graph, seen, dataset.classes, dataset.name)
+    seen = replace(seen, classes=dataset.classes, target=dataset.target)
+    check_samples(graph, seen, dataset.name, dataset.train.labels.shape[1:])
     check_losses(graph, spec, len(dataset.classes))
     preprocessing = preprocessing or fit_preprocessing(dataset, spec.data, places)
-    fill = spec.loss_of(graph.main_output).ignored or 0
+    fill = ignored or 0
     recipe = make_recipe(
         graph,
         spec,
@@ -114,13 +116,23 @@ def check_ends(graph: Graph) -> None:
 
 def check_shape(graph: Graph, preprocessing: Preprocessing, source: str) -> None:
     """Raise SpecError unless the images of a source have the shape that the network reads."""
-    found = misfits_of_samples(graph, source, preprocessing.shape, 0)
-    _raise_first(graph, (misfit for misfit in found if misfit.code == "NC201"))
+    _raise_first(graph, misfits_of_images(graph, source, preprocessing.shape))
 
 
-def check_samples(graph: Graph, preprocessing: Preprocessing, classes: Sequence[str], source: str) -> None:
-    """Raise SpecError unless images and classes of a source fit the network."""
-    _raise_first(graph, misfits_of_samples(graph, source, preprocessing.shape, len(classes)))
+def check_samples(
+    graph: Graph, preprocessing: Preprocessing, source: str, values: tuple[int, ...] | None = None
+) -> None:
+    """Raise SpecError unless images and targets of a source fit the network and its losses.
+
+    `values` is the shape of one sample's values, that of the main output where it is not known.
+    """
+    spec = training_of(graph)
+    target, classes, shape = preprocessing.target, len(preprocessing.classes), preprocessing.shape
+    values = graph.nodes[graph.main_output].known.output.shape if values is None else values
+    _raise_first(graph, misfits_of_images(graph, source, shape))
+    for name in graph.outputs:
+        loss = spec.loss_of(name).kind
+        _raise_first(graph, misfits_of_output(graph, name, source, shape, target, classes, values, loss))
 
 
 def check_losses(graph: Graph, spec: UpdateSpec, classes: int) -> None:

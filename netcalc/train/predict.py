@@ -137,7 +137,7 @@ def _task(preprocessing: Preprocessing) -> Task:
 
 def _check(graph: Graph, preprocessing: Preprocessing, run: Path) -> None:
     try:
-        check_samples(graph, preprocessing, preprocessing.classes, PREPROCESSING)
+        check_samples(graph, preprocessing, PREPROCESSING)
     except SpecError as error:
         message = error.diagnostics[0].message
         raise CannotRunError(f"{run / PREPROCESSING}: not the preprocessing of this run: {message}") from None

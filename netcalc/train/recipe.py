@@ -77,19 +77,17 @@ class Recipe:
     def samples(self, key: jax.Array, images: Any, labels: jax.Array) -> Samples:
         """Return a raw batch as training sees it."""
         if self.augment is None:
-            return Samples(self.prepare(images), self.compared(self.prepare_labels(labels)))
-        found = self.augment(key, images, labels)
-        others = None if found.others is None else self.compared(found.others)
-        return found._replace(labels=self.compared(found.labels), others=others)
+            return Samples(self.prepare(images), self.prepare_labels(labels))
+        return self.augment(key, images, labels)
 
-    def compared(self, labels: jax.Array) -> jax.Array:
-        """Return the labels that outputs are compared with: of a larger mask (batch, height, width) its middle.
+    def compared(self, labels: jax.Array, name: str) -> jax.Array:
+        """Return the labels that an output is compared with: of a larger mask (batch, height, width) its middle.
 
         Convolutions without padding give maps that are smaller than the image (Ronneberger et al. 2015).
         """
         if self.task.target != "mask":
             return labels
-        sides = self.network.graph.nodes[self.main].known.output.sides
+        sides = self.network.graph.nodes[name].known.output.sides
         before = [(have - want) // 2 for have, want in zip(labels.shape[1:], sides, strict=True)]
         window = tuple(slice(start, start + side) for start, side in zip(before, sides, strict=True))
         return labels[:, *window]

@@ -189,7 +189,7 @@ def make_evaluation_step(recipe: Recipe, meter: Meter) -> EvaluationStep:
         params: Params, state: State, sums: Sums, images: jax.Array, labels: jax.Array, weights: jax.Array
     ) -> Sums:
         outputs, _ = recipe.network.apply(params, state, recipe.prepare(images))
-        outputs, labels = by_position(outputs), recipe.compared(recipe.prepare_labels(labels))
+        outputs, labels = by_position(outputs), recipe.compared(recipe.prepare_labels(labels), recipe.main)
         return meter.plus(sums, sample_loss(outputs, labels), outputs, labels, weights)
 
     return jax.jit(step, donate_argnums=(2,))
@@ -221,7 +221,9 @@ def _make_differentiation(recipe: Recipe, reduce: Callable[[jax.Array], jax.Arra
             outputs, state = apply(recipe.layout.logical(params), current.state, samples.x, key)
             heads = heads_of(recipe, outputs)
             losses = total_losses(recipe, heads, samples)
-            return reduce(losses), _Found(losses, heads[recipe.main], samples.labels, state)
+            return reduce(losses), _Found(
+                losses, heads[recipe.main], recipe.compared(samples.labels, recipe.main), state
+            )
 
         gradients: Params
         gradients, found = jax.grad(loss, has_aux=True)(trained)
@@ -287,10 +289,11 @@ def total_losses(recipe: Recipe, heads: dict[str, jax.Array], samples: Samples) 
 
     def of_head(name: str) -> jax.Array:
         sample_loss, head = recipe.losses[name], heads[name]
-        own = sample_loss(head, samples.labels)
+        own = sample_loss(head, recipe.compared(samples.labels, name))
         if samples.others is None or samples.share is None:
             return own
-        return samples.share * own + (1 - samples.share) * sample_loss(head, samples.others)
+        other = sample_loss(head, recipe.compared(samples.others, name))
+        return samples.share * own + (1 - samples.share) * other
 
     first, *others = recipe.losses
     return sum(map(of_head, others), of_head(first))

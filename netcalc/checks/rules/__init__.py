@@ -22,6 +22,7 @@ _RULES = (
     Rule("NC201", "data-shape", "error", data.data_shape),
     Rule("NC202", "class-count", "error", data.class_count),
     Rule("NC203", "one-input-one-output", "error", data.one_input_one_output),
+    Rule("NC204", "loss-of-target", "error", data.loss_of_target),
     Rule("NC301", "redundant-bias", "warning", normalization.redundant_bias),
     Rule("NC302", "dropped-pixels", "warning", windows.dropped_pixels),
     Rule("NC303", "even-kernel", "info", windows.even_kernel),

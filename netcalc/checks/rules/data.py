@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netcalc.analysis.data_fit import Misfit, misfits_of_ends, misfits_of_samples, prepared_shape
+from netcalc.analysis.data_fit import (
+    Misfit,
+    misfits_of_ends,
+    misfits_of_output,
+    misfits_of_samples,
+    prepared_shape,
+)
 from netcalc.checks.rules.rule import Finding, Subject
-from netcalc.data.catalog import KNOWN
+from netcalc.data.catalog import known_samples
 
 
 def data_shape(subject: Subject) -> Iterator[Finding]:
@@ -34,9 +40,12 @@ def data_shape(subject: Subject) -> Iterator[Finding]:
 
 
 def class_count(subject: Subject) -> Iterator[Finding]:
-    """The network's output does not match the classes of the data.
+    """The network's output does not match the targets of the data.
 
-    Why: the loss compares one value for each class with the true class; `netcalc train` stops with this error.
+    Why: the loss compares one output for each class with the true class or classes, of each pixel where the targets
+    are masks, or one for each value; `netcalc train` stops with this error. One output does for two classes where
+    the loss is not `cross_entropy`. A map may be smaller than the masks, which are compared in their middle. What
+    counts for an auxiliary head counts for it too.
 
     Example:
         input: [8, 8, 1]
@@ -58,8 +67,8 @@ def class_count(subject: Subject) -> Iterator[Finding]:
 def one_input_one_output(subject: Subject) -> Iterator[Finding]:
     """Training needs one input and one output.
 
-    Why: a sample of the data sets is one image and one class. `netcalc train` stops with this error; auxiliary
-    heads are counted by `netcalc analyze` but not trained yet.
+    Why: a sample of the data sets is one image and one target. `netcalc train` stops with this error. Auxiliary
+    heads, `train_only` outputs, may stand beside the one.
 
     Example:
         input: [8, 8, 1]
@@ -83,16 +92,47 @@ def one_input_one_output(subject: Subject) -> Iterator[Finding]:
         yield from _found("NC203", misfits_of_ends(subject.graph))
 
 
+def loss_of_target(subject: Subject) -> Iterator[Finding]:
+    """The loss does not go with the targets of the data.
+
+    Why: `cross_entropy` is of one class out of several, so that it goes with classes and masks; values are no
+    probabilities, so that only `half_mse` and `huber` go with them. `netcalc train` stops with this error.
+
+    Example:
+        input: [16, 16, 1]
+        layers:
+          - flatten
+          - dense: 3
+        train:
+          data: {source: synthetic, shape: [16, 16, 1], target: values}
+
+    Instead:
+        input: [16, 16, 1]
+        layers:
+          - flatten
+          - dense: 3
+        train:
+          data: {source: synthetic, shape: [16, 16, 1], target: values}
+          loss: half_mse
+    """
+    return _found("NC204", _misfits_of_samples(subject))
+
+
 def _misfits_of_samples(subject: Subject) -> Iterator[Misfit]:
     graph, train = subject.graph, subject.graph.spec.train
-    if train is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    if train is None or len(graph.inputs) != 1 or len(graph.inference_outputs) != 1:
         return
-    known = KNOWN.get(train.data.source)
-    if known is None:  # its sizes are known once the data are read
+    known = known_samples(train.data)
+    shape = prepared_shape(known.shape, train.data) if known is not None else None
+    if known is None or shape is None:  # what is not known now is when the data are read
         return
-    shape = prepared_shape(known.shape, train.data)
-    if shape is not None:
-        yield from misfits_of_samples(graph, train.data.source, shape, len(known.classes))
+    source, target, classes, values = train.data.source, known.target, known.classes, known.values
+    loss = train.loss_of(graph.main_output).kind
+    yield from misfits_of_samples(graph, source, shape, target, classes, values, loss)
+    for output in graph.spec.outputs:
+        if output.train_only:
+            loss = train.loss_of(output.node).kind
+            yield from misfits_of_output(graph, output.node, source, shape, target, classes, values, loss)
 
 
 def _found(code: str, misfits: Iterable[Misfit]) -> Iterator[Finding]:
