@@ -43,6 +43,15 @@ def write_text(text: str, output: Path | None) -> None:
         raise CannotRunError(f"{output}: {error.strerror or error}") from None
 
 
+def write_bytes(data: bytes, output: Path) -> None:
+    """Write a file, making its folder where there is none; raises CannotRunError where that fails."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_bytes(data)
+    except OSError as error:
+        raise CannotRunError(f"{output}: {error.strerror or error}") from None
+
+
 def write_table(text: str, fitted: Callable[[], RenderableType], output: Path | None) -> None:
     """Write a table as plain text, or print the form that fits a terminal.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from netcalc.cli.live_chart import LiveChart
 from netcalc.cli.output import console
 from netcalc.render.printable import printable
 from netcalc.spec.metrics import title_of, written
@@ -24,26 +25,35 @@ _WORTH_TELLING = 0.05
 
 
 class TrainingProgress:
-    """Reports a training: one line an epoch, and on a terminal a bar with images/s and time left.
+    """Reports a training: one line an epoch, and on a terminal curves and a bar with images/s and time left.
 
-    `done` samples of the epoch under way were handed over in an earlier session.
+    `done` samples of the epoch under way were handed over in an earlier session; `earlier` are the records of such,
+    where the curves begin.
     """
 
-    def __init__(self, epochs: int, images_per_epoch: int, done: int = 0) -> None:
+    def __init__(
+        self, epochs: int, images_per_epoch: int, done: int = 0, earlier: Sequence[EpochRecord] = ()
+    ) -> None:
         self.console = console(stderr=True)
         self.epochs, self.images_per_epoch = epochs, images_per_epoch
         self.done = self.done_before = done
         # FORCE_COLOR makes rich take a pipe for a terminal; a bar in a log file helps nobody.
         watched = self.console.is_terminal and self.console.file.isatty()
         self.bar = _bar(self.console) if watched else None
+        self.chart = LiveChart(self.console, earlier) if watched else None
         self.task = None
         if self.bar is not None:
             self.task = self.bar.add_task("compiling", total=epochs * images_per_epoch, rate="")
         self.shown = self.began = time.perf_counter()
 
     def shown_while(self) -> AbstractContextManager[object]:
-        """Return the context in which the bar is on screen."""
-        return self.bar if self.bar is not None else nullcontext()
+        """Return the context in which curves and bar are on screen."""
+        if self.bar is None or self.chart is None:
+            return nullcontext()
+        from rich.console import Group
+        from rich.live import Live
+
+        return Live(Group(self.chart, self.bar), console=self.console, transient=True)
 
     def step(self, epoch: int, done: int, running: Callable[[], Metrics]) -> None:
         """Move the bar, a few times a second."""
@@ -59,7 +69,9 @@ class TrainingProgress:
         self.bar.update(self.task, completed=completed, description=label, rate=f"{rate:,.0f} images/s")
 
     def epoch(self, record: EpochRecord) -> None:
-        """Print the epoch's line."""
+        """Print the epoch's line, and draw the curves anew."""
+        if self.chart is not None:
+            self.chart.add(record)
         self.began = time.perf_counter()
         self.done_before = self.done if self.done < self.images_per_epoch else 0
         self.console.print(epoch_line(record, self.epochs), soft_wrap=True)

@@ -52,6 +52,14 @@ def train(
             help="With --resume and another length: keep the rates as planned, stretch the schedule, or restart it."
         ),
     ] = None,
+    tensorboard: Annotated[
+        bool | None,
+        typer.Option(
+            "--tensorboard/--no-tensorboard",
+            help="Write event files for TensorBoard into the run; by default where a resumed run has some.",
+            show_default=False,
+        ),
+    ] = None,
     set: SetOption = None,
     root: RootOption = None,
     cache: CacheOption = True,
@@ -67,13 +75,19 @@ def train(
         for option, value in (("--from", checkpoint), ("--schedule", schedule)):
             if value is not None:
                 raise CannotRunError(f"{option} needs --resume", help="it says how to go on with a run")
-        _start(spec, device, runs, set or [], root, cache)
+        _start(spec, device, runs, set or [], root, cache, tensorboard or False)
     else:
-        _resume(resume, spec, device, checkpoint or "last", schedule, set or [], root, cache)
+        _resume(resume, spec, device, checkpoint or "last", schedule, set or [], root, cache, tensorboard)
 
 
 def _start(
-    spec: Path | None, device: Device, runs: Path, overrides: list[str], root: Path | None, cache: bool
+    spec: Path | None,
+    device: Device,
+    runs: Path,
+    overrides: list[str],
+    root: Path | None,
+    cache: bool,
+    tensorboard: bool,
 ) -> None:
     if spec is None:
         raise CannotRunError("no spec to train by", help="netcalc train SPEC, or netcalc train --resume RUN")
@@ -88,7 +102,10 @@ def _start(
     from netcalc.train.plan import make_plan
     from netcalc.train.run import create_run
     from netcalc.train.run_record import Session, locked
+    from netcalc.train.tensorboard import require_writer
 
+    if tensorboard:
+        require_writer()
     use_compilation_cache(cache)
     with computing_on(device.value) as chosen:
         plan = make_plan(graph)
@@ -96,7 +113,7 @@ def _start(
         run = create_run(runs, graph, plan.preprocessing, found)
         session = Session(started=_now(), from_step=0, overrides=overrides, environment=found)
         with locked(run):
-            _train(plan, run, chosen, device, _record(plan, session))
+            _train(plan, run, chosen, device, _record(plan, session), tensorboard)
 
 
 def _resume(
@@ -108,6 +125,7 @@ def _resume(
     overrides: list[str],
     root: Path | None,
     cache: bool,
+    tensorboard: bool | None,
 ) -> None:
     from netcalc.train.compilation_cache import use_compilation_cache
     from netcalc.train.device import computing_on
@@ -115,8 +133,13 @@ def _resume(
     from netcalc.train.resume import resume
     from netcalc.train.run import change_spec, read_environment, require_run
     from netcalc.train.run_record import Session, locked, read_run_record
+    from netcalc.train.tensorboard import has_events, require_writer
 
     require_run(run)
+    if tensorboard is None:
+        tensorboard = has_events(run)
+    if tensorboard:
+        require_writer()
     use_compilation_cache(cache)
     with locked(run), computing_on(device.value) as chosen:
         earlier = read_run_record(run)
@@ -144,17 +167,24 @@ def _resume(
         record = _record(going_on.plan, *earlier.sessions, session)
         if going_on.changes:
             change_spec(run, going_on.plan.graph.spec)
-        _train(going_on.plan, run, chosen, device, record, going_on.start)
+        _train(going_on.plan, run, chosen, device, record, tensorboard, going_on.start)
 
 
 def _train(
-    plan: Plan, run: Path, chosen: JaxDevice, device: Device, record: RunRecord, start: Start | None = None
+    plan: Plan,
+    run: Path,
+    chosen: JaxDevice,
+    device: Device,
+    record: RunRecord,
+    tensorboard: bool,
+    start: Start | None = None,
 ) -> None:
     """Train, print how it went, and leave in the run what became of it; exits with 128 + n after a signal n."""
     from netcalc.cli.progress import TrainingProgress
     from netcalc.train.device import describe
     from netcalc.train.loop import DivergedError
     from netcalc.train.loop import train as run_training
+    from netcalc.train.records import read_records
     from netcalc.train.resources import (
         measured_resources,
         resident_bytes,
@@ -163,6 +193,7 @@ def _train(
     )
     from netcalc.train.run_record import write_run_record
     from netcalc.train.step_clock import StepClock
+    from netcalc.train.tensorboard import EventReporter
 
     log = console(stderr=True)
     how = "  (chosen by auto)" if device is Device.auto else ""
@@ -175,8 +206,10 @@ def _train(
     write_run_record(run, record)
     images = plan.dataset.train.samples
     done = start.saved.progress.epoch_images if start is not None else 0
-    progress = TrainingProgress(-(-plan.steps // plan.steps_per_epoch), images, done)
-    clock = StepClock(progress, images)
+    earlier = read_records(run)[: start.saved.progress.records] if start is not None else ()
+    progress = TrainingProgress(-(-plan.steps // plan.steps_per_epoch), images, done, earlier)
+    events = EventReporter(progress, run, earlier) if tensorboard else None
+    clock = StepClock(events or progress, images)
     before_bytes = resident_bytes()
     try:
         with noted_signals() as interrupted, progress.shown_while():
@@ -193,6 +226,9 @@ def _train(
         is_ours = isinstance(error, CannotRunError)
         _note_failure(run, record, str(error) if is_ours else f"{type(error).__name__}: {error}")
         raise
+    finally:
+        if events is not None:
+            events.close()
     for line in resources_lines(resources) if clock.windows else ():
         log.print(line, soft_wrap=True)
     if outcome.left_out:

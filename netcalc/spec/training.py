@@ -170,3 +170,11 @@ class TrainingSpec(UpdateSpec):
         if self.epochs is not None and self.steps is not None:
             raise ValueError("give `epochs` or `steps`, not both")
         return self
+
+    def samples_per_update(self, samples: int) -> int:
+        """Return how many of so many training samples one update has, at most; `gd` has them all."""
+        return samples if self.optimizer.kind == "gd" else self.batch_size * self.accumulate
+
+    def steps_per_epoch(self, samples: int) -> int:
+        """Return the updates of one pass over so many training samples."""
+        return -(-samples // self.samples_per_update(samples))

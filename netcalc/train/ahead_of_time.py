@@ -16,9 +16,9 @@ from jax.sharding import Sharding, SingleDeviceSharding
 from netcalc.analysis.labels import assumed_target, label_shape
 from netcalc.graph import Graph
 from netcalc.spec.training import UpdateSpec
+from netcalc.train.factors import Pace
 from netcalc.train.optimizers import make_updater
 from netcalc.train.recipe import Augment, Prepare, Task, make_recipe
-from netcalc.train.schedules import Pace
 from netcalc.train.step import initial_train_state, make_gathering_step, make_train_step, nothing_gathered
 
 

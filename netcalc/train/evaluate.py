@@ -71,10 +71,17 @@ class Evaluation:
     samples: int
 
 
-def evaluate_run(run: Path, checkpoint: str, split: SplitName = "test", folder: Path | None = None) -> Evaluation:
-    """Return the metrics of a run's checkpoint on a split of its data, preprocessed as in training.
+@dataclass(frozen=True)
+class Opened:
+    """A run's checkpoint with the samples to evaluate it on."""
 
-    With `folder` on the images of a folder a class instead, whose names are classes of the run.
+    plan: Plan
+    checkpoint: Checkpoint
+    samples: Split
+
+
+def open_checkpoint(run: Path, checkpoint: str, split: SplitName = "test", folder: Path | None = None) -> Opened:
+    """Return a run's checkpoint and a split of its data, or the images of a folder a class.
 
     Raises CannotRunError for what is no run, or a damaged one, for data without the split, and for a folder that
     does not fit the run.
@@ -91,8 +98,20 @@ def evaluate_run(run: Path, checkpoint: str, split: SplitName = "test", folder: 
     if samples is None:
         help = "`split: [0.8, 0.1, 0.1]` under `train.data` sets samples apart before a training"
         raise CannotRunError(f"{run}: its data `{data.name}` have no {split} split", help)
-    evaluator = Evaluator(plan, counts=True)
-    sums = evaluator.sums(samples, saved.params, saved.state)
+    return Opened(plan, saved, samples)
+
+
+def evaluate_run(run: Path, checkpoint: str, split: SplitName = "test", folder: Path | None = None) -> Evaluation:
+    """Return the metrics of a run's checkpoint on a split of its data, preprocessed as in training.
+
+    With `folder` on the images of a folder a class instead, whose names are classes of the run.
+
+    Raises CannotRunError where `open_checkpoint` does.
+    """
+    opened = open_checkpoint(run, checkpoint, split, folder)
+    data, saved = opened.plan.dataset, opened.checkpoint
+    evaluator = Evaluator(opened.plan, counts=True)
+    sums = evaluator.sums(opened.samples, saved.params, saved.state)
     return Evaluation(
         evaluator.meter.measured(sums),
         sums.counted(),
@@ -101,5 +120,5 @@ def evaluate_run(run: Path, checkpoint: str, split: SplitName = "test", folder: 
         saved,
         data.name,
         split if folder is None else None,
-        samples.samples,
+        opened.samples.samples,
     )

@@ -15,9 +15,10 @@ import optax
 
 from netcalc.spec.schedules import Plateau, ScheduleSpec
 from netcalc.spec.training import Clip, UpdateSpec
+from netcalc.train.factors import Pace
 from netcalc.train.methods import EvalParams, Method, make_method
 from netcalc.train.param_facts import ParamFacts, no_facts
-from netcalc.train.schedules import Pace, make_factor, make_plateau
+from netcalc.train.schedules import make_factor, make_plateau
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from netcalc.graph import Graph
 from netcalc.spec.metrics import BEST, measured_metrics
 from netcalc.spec.stopping import Watched
 from netcalc.spec.training import EPOCHS, TrainingSpec, UpdateSpec
+from netcalc.train.factors import Pace, pace_of
 from netcalc.train.recipe import Augment, Recipe, Samples, Task, make_recipe
-from netcalc.train.schedules import Pace
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,12 @@ class Plan:
     @property
     def samples_per_update(self) -> int:
         """Samples in one update, at most: those of all its batches; for `gd` the training set's."""
-        if self.spec.optimizer.kind == "gd":
-            return self.dataset.train.samples
-        return self.spec.batch_size * self.spec.accumulate
+        return self.spec.samples_per_update(self.dataset.train.samples)
 
     @property
     def steps_per_epoch(self) -> int:
         """Updates in one pass over the training set."""
-        return -(-self.dataset.train.samples // self.samples_per_update)
+        return self.spec.steps_per_epoch(self.dataset.train.samples)
 
     @property
     def steps(self) -> int:
@@ -66,10 +64,7 @@ class Plan:
     @property
     def pace(self) -> Pace:
         """What schedules need to know of the training's length."""
-        span = self.spec.schedule_span
-        if span is None:
-            return Pace(self.steps_per_epoch, self.steps)
-        return Pace(self.steps_per_epoch, span.steps, span.start)
+        return pace_of(self.spec, self.dataset.train.samples, self.steps)
 
 
 def make_plan(graph: Graph, preprocessing: Preprocessing | None = None, samples: Dataset | None = None) -> Plan:

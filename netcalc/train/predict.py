@@ -19,6 +19,7 @@ from netcalc.data.read_ahead import mapped
 from netcalc.diagnostics import CannotRunError, SpecError
 from netcalc.graph import Graph
 from netcalc.spec.data import Target
+from netcalc.train.answers import as_scores, class_outputs
 from netcalc.train.checkpoint import load_checkpoint
 from netcalc.train.plan import check_ends, check_samples, training_of
 from netcalc.train.recipe import Recipe, Task, make_recipe
@@ -99,15 +100,10 @@ class Predictor:
         heads = by_position(outputs)
         if self.target == "mask":
             return self.recipe.meter.answers(heads).reshape(outputs.shape[:-1])
-        scores = heads.reshape(len(images), -1)
-        match self.recipe.main_loss.kind:
-            case "cross_entropy":
-                return jax.nn.softmax(scores)
-            case "binary_cross_entropy":
-                scores = jax.nn.sigmoid(scores)
-        if self.target == "class" and scores.shape[1] == 1:  # one output stands for the second of two classes
-            return jax.numpy.concatenate([1 - scores, scores], axis=1)
-        return scores
+        if self.target == "class":
+            return as_scores(self.recipe, class_outputs(self.recipe, outputs))
+        heads = heads.reshape(len(images), -1)
+        return as_scores(self.recipe, heads) if self.target == "multi_label" else heads
 
     def _prediction(self, file: str, answer: NDArray[np.float32] | NDArray[np.int32]) -> Prediction:
         names = self.preprocessing.classes

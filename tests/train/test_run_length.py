@@ -11,13 +11,14 @@ import pytest
 
 from netcalc.analysis.device_files import known_devices
 from netcalc.spec.schedules import FOLLOWS_LENGTH, ScheduleSpec
+from netcalc.train.factors import Pace
 from netcalc.train.loop import train
 from netcalc.train.plan import make_plan
 from netcalc.train.present_device import _KEYS, present_device
 from netcalc.train.records import read_records
 from netcalc.train.resources import measured_resources, resources_lines
 from netcalc.train.run import CHECKPOINTS, create_run
-from netcalc.train.schedules import Pace, make_factor
+from netcalc.train.schedules import make_factor
 from netcalc.train.step_clock import StepClock
 from tests.train.specs import graph_of
 

@@ -13,8 +13,9 @@ from netcalc.spec.dump import dump_spec
 from netcalc.spec.load import parse_spec
 from netcalc.spec.schedules import ScheduleSpec
 from netcalc.spec.training import UpdateSpec
+from netcalc.train.factors import Pace
 from netcalc.train.optimizers import make_updater
-from netcalc.train.schedules import Pace, make_factor
+from netcalc.train.schedules import make_factor
 from tests.train.specs import CONVNET, graph_of
 
 PACE = Pace(steps_per_epoch=7, steps=70)
