@@ -211,6 +211,8 @@ def _type(annotation: Any) -> Schema:
     plain = _unwrapped(annotation)
     if isinstance(plain, type) and issubclass(plain, Fields) and not _has_own_schema(annotation):
         return _fields(plain)
+    if typing.get_origin(plain) is tuple and field_model(typing.get_args(plain)[0]) is not None:
+        return {"type": "array", "items": _type(typing.get_args(plain)[0])}
     members = typing.get_args(plain) if typing.get_origin(plain) in (typing.Union, types.UnionType) else ()
     if any(field_model(member) for member in members) and not _has_own_schema(annotation):
         return {"anyOf": [_type(member) for member in members]}
