@@ -223,7 +223,7 @@ def _type(annotation: Any) -> Schema:
             return {"anyOf": [_type(member) for member in members]}
         if origin is tuple:
             return {"type": "array", "items": _type(members[0])}
-        if origin is Mapping:
+        if origin in (Mapping, dict):
             return {"type": "object", "additionalProperties": _type(members[1])}
     schema: Schema = _without_titles(TypeAdapter(annotation).json_schema())
     return schema
