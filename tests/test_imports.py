@@ -56,6 +56,7 @@ def imported_by(code: str, *args: str) -> list[object]:
         ["devices", "h100", "-f", "json"],
         ["--help"],
         ["runs", "--help"],
+        ["plot", "--help"],
         ["--version"],
         *[
             [name, "--help"]

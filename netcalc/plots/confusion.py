@@ -68,9 +68,9 @@ def _label(panel: Axes, classes: Sequence[str]) -> None:
 
 
 def _write_counts(panel: Axes, counts: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
-    longest = len(f"{counts.max()}")
+    longest = len(f"{counts.max():,}")
     size = min(8.0, 26 / max(longest, 2))
     for (row, column), count in np.ndenumerate(counts):
         if count:
             colour = "white" if shares[row, column] > 0.4 else "black"
-            panel.text(column, row, f"{count}", ha="center", va="center", fontsize=size, color=colour)
+            panel.text(column, row, f"{count:,}", ha="center", va="center", fontsize=size, color=colour)

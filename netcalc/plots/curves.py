@@ -25,6 +25,8 @@ _MANY_POINTS = 40
 """From here on points are not marked."""
 _LOG_RATIO = 100.0
 """Largest to smallest value from which an axis is logarithmic."""
+_UNSETTLED, _FEW = 0.1, 3
+"""The first share of the epochs, which may leave the frame where there are so many values after it."""
 _STEPS = 10
 """Distinct rates up to which they go in steps, whose shape shows on a logarithmic axis."""
 _LINES = {"train": (0, (3, 1.5)), "validation": (0, (1, 1)), "test": "solid"}
@@ -90,6 +92,7 @@ def _draw_measure(panel: Axes, measure: str, runs: Sequence[RunCurves], colours:
     shown: dict[str, str] = {}
     not_finite = False
     finite: list[float] = []
+    settled: list[float] = []
     for run, run_colour in zip(runs, colours, strict=True):
         for split in SPLITS if len(runs) <= len(COLOURS) else SPLITS[1:]:
             curve = run.curves.get(f"{split}_{measure}")
@@ -105,10 +108,14 @@ def _draw_measure(panel: Axes, measure: str, runs: Sequence[RunCurves], colours:
                     lost, [0.02] * len(lost), "x", color=colour, markersize=5, transform=panel.get_xaxis_transform()
                 )
             finite += filter(math.isfinite, values)
+            settled += _settled(curve.epochs, values)
             shown[split] = colour if len(runs) == 1 else "#606060"
         if run.best is not None and run.best.metric.partition("_")[2] == measure:
             _mark_best(panel, run, percent, run_colour if len(runs) > 1 else None)
+            settled.append(run.best.value * percent)
     _scale(panel, finite)
+    if panel.get_yscale() == "linear":
+        _frame(panel, settled)
     unit = " (%)" if percent == 100 else " (log scale)" if panel.get_yscale() == "log" else ""
     panel.set_title(MEASURES[measure].title + unit, loc="left")
     handles = [
@@ -169,11 +176,30 @@ def _scale(panel: Axes, values: Sequence[float], *, may_be_log: bool = True) -> 
         panel.set_yscale("log")
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panel.yaxis.set_minor_formatter(NullFormatter())
-    elif values and min(values) >= 0 and min(values) < 0.2 * max(values):
-        panel.set_ylim(bottom=0)
+    else:
+        _frame(panel, values)
     panel.set_xlabel("epoch")
     panel.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
     panel.grid(visible=True)
+
+
+def _settled(epochs: Sequence[float], values: Sequence[float]) -> list[float]:
+    """Return the finite values after the first tenth of the epochs, or all where those are few.
+
+    What was measured before and right after the first updates would take most of a linear axis.
+    """
+    begin = max(1, _UNSETTLED * epochs[-1])
+    late = [value for epoch, value in zip(epochs, values, strict=True) if epoch >= begin and math.isfinite(value)]
+    return late if len(late) >= _FEW else list(filter(math.isfinite, values))
+
+
+def _frame(panel: Axes, values: Sequence[float]) -> None:
+    """Let a linear axis span the values, from zero where that is near."""
+    if not values:
+        return
+    least, most = min(values), max(values)
+    margin = 0.05 * (most - least) or 0.05 * abs(most) or 1
+    panel.set_ylim(0 if 0 <= least < 0.2 * most else least - margin, most + margin)
 
 
 def _run_colours(count: int) -> list[str]:

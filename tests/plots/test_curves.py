@@ -120,3 +120,25 @@ def test_names_are_drawn_as_they_are() -> None:
     for name in ("$x_1$ and $", "\x1b[31mred", "日本語", "n" * 500, "\\frac{", "%s{}"):
         for runs in ([run(name, test_loss=(2.0, 1.0))], [run(name, test_loss=(1.0,)), run("b", test_loss=(1.0,))]):
             picture(draw_curves(runs), "svg")
+
+
+def test_the_first_epochs_may_leave_the_frame_but_the_best_does_not() -> None:
+    values = (0.1, 0.5, *(0.9 + 0.001 * n for n in range(28)))
+    (panel,) = draw_curves([run(test_accuracy=values)]).axes
+    assert 89 < panel.get_ylim()[0] < 90
+    assert 92.7 < panel.get_ylim()[1] < 93
+    best = Best("test_accuracy", 1, 0.5)
+    (panel,) = draw_curves([RunCurves("net-1", run(test_accuracy=values).curves, best)]).axes
+    assert panel.get_ylim()[0] < 50
+    (panel,) = draw_curves([run(test_accuracy=(0.3, 0.5, 0.9))]).axes
+    assert panel.get_ylim()[0] < 30
+    (panel,) = draw_curves([run(test_loss=(0.9, 0.5, 0.3, 0.05))]).axes
+    assert panel.get_ylim()[0] == 0
+
+
+def test_each_run_is_framed_by_its_own_length() -> None:
+    long = run(test_accuracy=(0.1, *(0.9,) * 200))
+    short = run("net-2", test_accuracy=(0.1, 0.5, 0.6, 0.7))
+    (panel,) = draw_curves([long, short]).axes
+    assert panel.get_ylim()[0] < 50
+    assert panel.get_ylim()[1] > 90
