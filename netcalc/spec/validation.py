@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from netcalc.choice import Fields
+from netcalc.choice import Fields, OneOf
 from netcalc.diagnostics import Diagnostic, cut, did_you_mean
 from netcalc.spec.findings import MAX_FINDINGS
 from netcalc.spec.source import YamlScalar, YamlTree, locate, plain, value_at
@@ -48,7 +48,12 @@ def _diagnostic(model: type[Fields], error: ErrorDetails, tree: YamlTree, what: 
         case "extra_forbidden":
             owner = _field_name(path[:-1], what)
             span = locate(tree, path, key=True)
-            help = did_you_mean(name, _known_fields(model, place[:-1]))
+            known = _known_fields(model, place[:-1])
+            help = did_you_mean(name, known)
+            owner_model = _model_at(model, place[:-1])
+            if owner_model is not None and issubclass(owner_model, OneOf):
+                help = help or f"one of {', '.join(f'`{word}`' for word in known)}"
+                return Diagnostic("NC010", f"unknown `{owner}`: `{name}`", span, help, node=node)
             return Diagnostic("NC010", f"unknown field `{name}` of `{owner}`", span, help, node=node)
         case "missing":
             owner = _field_name(path[:-1], what)
