@@ -39,7 +39,7 @@ class BatchMemory:
         self._fixed: dict[tuple[str, str, str], int] = {}
 
     def fixed_bytes(self, update: UpdateSpec) -> int:
-        """Return the bytes of parameters, the optimizer's values, a sum of gradients, and state."""
+        """Return the bytes of parameters, the optimizer's values, a sum of gradients, state, and a copy of it."""
         key = (update.optimizer.kind, update.precision, update.remat)
         if key not in self._fixed:
             self._compute(update, 1)
@@ -74,7 +74,7 @@ class BatchMemory:
         step = training_step(self.graph, setup)
         memory = training_memory(self.graph, setup, step)
         parts, total = memory.parts, memory.total_bytes
-        fixed = parts.weights + parts.optimizer + setup.sum_bytes + parts.state
+        fixed = parts.weights + parts.optimizer + setup.sum_bytes + parts.state + parts.snapshot
         self._fixed[update.optimizer.kind, update.precision, update.remat] = fixed
         _, most = step.arena_range or (step.peak.arena_bytes, step.peak.arena_bytes)
         self._known[_schedule_of(update, batch)] = _Known(total - fixed, parts.batch, parts.batch + most, step.peak)

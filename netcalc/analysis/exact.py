@@ -22,6 +22,7 @@ Part = Literal[
     "weight_copies",
     "other",
     "unattributed",
+    "snapshot",
 ]
 
 PARTS: Mapping[Part, str] = {
@@ -38,8 +39,10 @@ PARTS: Mapping[Part, str] = {
     "weight_copies": "parameters in another order, shape or precision",
     "other": "values of the update, and what the compiled program does not say where it comes from",
     "unattributed": "gaps between buffers; below zero where buffers share more than the program's text shows",
+    "snapshot": "the copy of parameters, optimizer and statistics that `rollback` keeps, beside the compiled step",
 }
-"""The parts of a step's memory. Arguments come first, then outputs, then temporaries at the peak."""
+"""The parts of a step's memory. Arguments come first, then outputs, then temporaries at the peak, then what stays
+beside the step."""
 
 EXCLUDES: Mapping[Platform, tuple[str, ...]] = {
     "gpu": (
@@ -74,9 +77,10 @@ class PeakBuffer:
 class ExactMemory:
     """What the compiler assigns to one training step: `parts`, those of `PARTS`, sum to `total_bytes`.
 
-    `largest` are the largest temporaries at the peak, which stands at `peak_node`. `memory_bytes` is the memory
-    that the compiler was told the device has, None where it is not told. `rematerialized` counts the operations
-    that it runs once more to save memory. `excludes` says what a run takes beside the total.
+    The part `snapshot` is beside what is compiled, and of the size of what it copies. `largest` are the largest
+    temporaries at the peak, which stands at `peak_node`. `memory_bytes` is the memory that the compiler was told
+    of, None where it was told of none. `rematerialized` counts the operations that it runs once more to save
+    memory. `excludes` says what a run takes beside the total.
     """
 
     device: str

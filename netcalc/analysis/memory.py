@@ -1,8 +1,9 @@
 """Memory of a training step and of inference on a GPU, as XLA lays it out: no JAX, a few milliseconds a network.
 
 What a step is handed is exact: parameters, the optimizer's values, state, the batch. What it allocates beside them
-follows from the schedule's buffers and when they are alive. Not in it: what lies outside XLA's arena, such as the
-CUDA context, the workspace that convolution algorithms ask for, and batches that are fetched ahead.
+follows from the schedule's buffers and when they are alive. With `rollback` a copy of the state lies beside it. Not
+in it: what else is outside XLA's arena, as the CUDA context, the workspace that convolution algorithms ask for, and
+batches that are fetched ahead.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class Parts:
     batch: Annotated[int, Field(description="inputs and labels")]
     activations: Annotated[int, Field(description="kept for the backward pass; at inference, outputs in use")]
     transient: Annotated[int, Field(description="gradients of activations, copies of weights, gaps in between")]
+    snapshot: Annotated[
+        int, Field(description="the copy of weights, optimizer and state that `on_nonfinite: rollback` returns to")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +133,15 @@ def training_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
     """Return the memory of a training step."""
     counted = [count_params(node, node.known) for node in graph.nodes.values()]
     weights = sum(params.total for params in counted) * setup.params_bytes
+    state = 4 * sum(params.state for params in counted)
     return _memory(
         step,
         weights=weights,
         optimizer=setup.optimizer_bytes,
         gradient_sum=setup.sum_bytes,
-        state=4 * sum(params.state for params in counted),
+        state=state,
         batch=batch_bytes(graph, setup),
+        snapshot=weights + setup.optimizer_bytes + state if setup.keeps_copy else 0,
         spread=_spread(graph),
     )
 
@@ -165,6 +171,7 @@ def inference_memory(graph: Graph, setup: Setup, step: Step) -> Memory:
         gradient_sum=0,
         state=4 * sum(params.state for params in counted),
         batch=setup.batch * sum(raw.bytes for raw in setup.inputs.values()),
+        snapshot=0,
         spread=WIDE_SPREAD,
     )
 
@@ -183,6 +190,7 @@ def comparable_parts(memory: Memory) -> Mapping[str, int]:
         "weight_copies": transient.weight_copies,
         "transient_activations": transient.recomputed_early,
         "unattributed": transient.gaps,
+        "snapshot": parts.snapshot,
     }
 
 
@@ -206,7 +214,15 @@ def batch_bytes(graph: Graph, setup: Setup) -> int:
 
 
 def _memory(
-    step: Step, *, weights: int, optimizer: int, gradient_sum: int, state: int, batch: int, spread: float
+    step: Step,
+    *,
+    weights: int,
+    optimizer: int,
+    gradient_sum: int,
+    state: int,
+    batch: int,
+    snapshot: int,
+    spread: float,
 ) -> Memory:
     found = step.peak
     kept, gradients, gradients_of_activations, copies = (
@@ -221,8 +237,9 @@ def _memory(
         batch=batch,
         activations=kept,
         transient=found.arena_bytes - kept - gradients,
+        snapshot=snapshot,
     )
-    arguments = weights + optimizer + gradient_sum + state + batch
+    arguments = weights + optimizer + gradient_sum + state + batch + snapshot
     total = arguments + found.arena_bytes
     low, high = step.arena_range or (found.arena_bytes, found.arena_bytes)
     return Memory(

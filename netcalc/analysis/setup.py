@@ -37,7 +37,8 @@ class Setup:
     a node's parameters takes beside their gradient, where the rule multiplies matrices. `gradients_wait` tells that
     no parameter can be updated before every gradient of a batch is known, as where their norm is clipped. `lean` is
     the form of the network that GPU and CPU train. `scatters_labels` are the outputs whose loss makes an array
-    of their size from labels alone.
+    of their size from labels alone. `keeps_copy` tells that a copy of parameters, the optimizer's values and state
+    stays beside them.
     """
 
     batch: int
@@ -54,6 +55,7 @@ class Setup:
     remat: Remat
     lean: bool = True
     scatters_labels: frozenset[str] = frozenset()
+    keeps_copy: bool = False
 
 
 def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setup:
@@ -77,13 +79,14 @@ def setup_of(graph: Graph, update: UpdateSpec, batch: int | None = None) -> Setu
         gradients_wait=_gradients_wait(update),
         remat=update.remat,
         scatters_labels=frozenset(name for name, loss in read.items() if loss.kind == "cross_entropy"),
+        keeps_copy=update.on_nonfinite.kind == "rollback",
     )
 
 
 def _gradients_wait(update: UpdateSpec) -> bool:
     """Tell whether no parameter changes before all gradients are known: for their norm, or as one may be NaN."""
     is_clipped = update.clip is not None and update.clip.norm is not None
-    return (is_clipped or update.on_nonfinite == "skip") and not update.accumulates
+    return (is_clipped or update.on_nonfinite.kind == "skip") and not update.accumulates
 
 
 def _scratch_bytes(graph: Graph, update: UpdateSpec) -> Mapping[str, int]:

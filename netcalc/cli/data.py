@@ -27,7 +27,7 @@ def preview(
     set: SetOption = None,
     root: RootOption = None,
 ) -> None:
-    """Write a sheet of training images with their classes, changed as `train.augment` says."""
+    """Write a sheet of training images with their targets, changed as `train.augment` says."""
     from netcalc.diagnostics import Diagnostic, SpecError
     from netcalc.spec.load import load_spec
 

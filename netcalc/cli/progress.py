@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from netcalc.cli.live_chart import LiveChart
 from netcalc.cli.output import console
+from netcalc.render.printable import printable
 from netcalc.spec.metrics import title_of, written
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from netcalc.train.metrics import Metrics
+    from netcalc.train.post_mortem import PostMortem
     from netcalc.train.records import EpochRecord
 
 _REFRESH_SECONDS = 0.25
@@ -25,12 +27,16 @@ _WORTH_TELLING = 0.05
 class TrainingProgress:
     """Reports a training: one line an epoch, and on a terminal curves and a bar with images/s and time left.
 
-    `earlier` are the records of earlier sessions, where the curves begin.
+    `done` samples of the epoch under way were handed over in an earlier session; `earlier` are the records of such,
+    where the curves begin.
     """
 
-    def __init__(self, epochs: int, images_per_epoch: int, earlier: Sequence[EpochRecord] = ()) -> None:
+    def __init__(
+        self, epochs: int, images_per_epoch: int, done: int = 0, earlier: Sequence[EpochRecord] = ()
+    ) -> None:
         self.console = console(stderr=True)
         self.epochs, self.images_per_epoch = epochs, images_per_epoch
+        self.done = self.done_before = done
         # FORCE_COLOR makes rich take a pipe for a terminal; a bar in a log file helps nobody.
         watched = self.console.is_terminal and self.console.file.isatty()
         self.bar = _bar(self.console) if watched else None
@@ -51,13 +57,14 @@ class TrainingProgress:
 
     def step(self, epoch: int, done: int, running: Callable[[], Metrics]) -> None:
         """Move the bar, a few times a second."""
+        self.done = done
         now = time.perf_counter()
         if self.bar is None or self.task is None or now - self.shown < _REFRESH_SECONDS:
             return
         metrics = running()
         self.shown = now
         completed = (epoch - 1) * self.images_per_epoch + done
-        rate = done / (now - self.began)
+        rate = (done - self.done_before) / (now - self.began)
         label = f"epoch {epoch}/{self.epochs}  {_figures(metrics)}"
         self.bar.update(self.task, completed=completed, description=label, rate=f"{rate:,.0f} images/s")
 
@@ -66,7 +73,24 @@ class TrainingProgress:
         if self.chart is not None:
             self.chart.add(record)
         self.began = time.perf_counter()
+        self.done_before = self.done if self.done < self.images_per_epoch else 0
         self.console.print(epoch_line(record, self.epochs), soft_wrap=True)
+
+    def returned(self, found: PostMortem | None, count: int) -> None:
+        """Print what was left out, and why."""
+        for line in returned_lines(found, count):
+            self.console.print(printable(line), soft_wrap=True)
+
+
+def returned_lines(found: PostMortem | None, count: int) -> Iterator[str]:
+    """Yield the lines on a training's return to its last good state."""
+    if found is None:
+        yield "a loss was not finite; made again, the updates are: this machine computed otherwise than before"
+        return
+    from netcalc.train.post_mortem import files_of
+
+    yield from found.lines()
+    yield f"  = left out, {count} so far; written with its batch to {files_of(found.step)[0]}"
 
 
 def epoch_line(record: EpochRecord, epochs: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -148,6 +149,8 @@ def _resume(
         found = environment(chosen)
         different = list(differences(read_environment(run), found))
         log = console(stderr=True)
+        for problem in going_on.damaged:
+            log.print(f"warning: passed over {problem}", soft_wrap=True)
         if different:
             log.print(
                 f"warning: not as at the start of the run, so the last bits of results may differ: "
@@ -202,8 +205,9 @@ def _train(
         log.print(f"resumed after {start.saved.step} of {plan.steps} updates, {start.path.name}", soft_wrap=True)
     write_run_record(run, record)
     images = plan.dataset.train.samples
+    done = start.saved.progress.epoch_images if start is not None else 0
     earlier = read_records(run)[: start.saved.progress.records] if start is not None else ()
-    progress = TrainingProgress(-(-plan.steps // plan.steps_per_epoch), images, earlier)
+    progress = TrainingProgress(-(-plan.steps // plan.steps_per_epoch), images, done, earlier)
     events = EventReporter(progress, run, earlier) if tensorboard else None
     clock = StepClock(events or progress, images)
     before_bytes = resident_bytes()
@@ -227,6 +231,8 @@ def _train(
             events.close()
     for line in resources_lines(resources) if clock.windows else ():
         log.print(line, soft_wrap=True)
+    if outcome.left_out:
+        log.print(f"{_left_out(outcome.left_out)}, as their losses or parameters were not finite", soft_wrap=True)
     if outcome.signal is not None:
         log.print(f"interrupted after {outcome.step} updates; saved in {run}", soft_wrap=True)
         log.print(f"to go on: netcalc train --resume {run}", soft_wrap=True)
@@ -249,6 +255,9 @@ def _print_diverged(run: Path, error: DivergedError) -> None:
 
     log = console(stderr=True)
     log.print("error: the loss is not a finite number any more", style="bold red", soft_wrap=True)
+    if error.left_out:
+        limit = "`train.on_nonfinite.rollback.limit` allows no more"
+        log.print(f"{_left_out(error.left_out)} before; {limit}", soft_wrap=True)
     if error.found is None:
         log.print("a replay from the last checkpoint stays finite: this machine computed otherwise than before")
     else:
@@ -256,6 +265,16 @@ def _print_diverged(run: Path, error: DivergedError) -> None:
             log.print(printable(line), soft_wrap=True)
         log.print(f"  = written to {run / REPORT}, the batch to {run / BATCH}", soft_wrap=True)
     log.print(f"the last checkpoint, after {error.saved_step} updates, is finite: {run}", soft_wrap=True)
+
+
+_NUMBERS_SHOWN = 8
+
+
+def _left_out(numbers: Sequence[int]) -> str:
+    """Return `left out 2 updates: 40, 77`."""
+    shown = ", ".join(map(str, numbers[:_NUMBERS_SHOWN]))
+    more = f" and {len(numbers) - _NUMBERS_SHOWN} more" if len(numbers) > _NUMBERS_SHOWN else ""
+    return f"left out {plural(len(numbers), 'update')}: {shown}{more}"
 
 
 def _figures(plan: Plan, outcome: Outcome) -> list[str]:

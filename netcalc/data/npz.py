@@ -52,8 +52,6 @@ def _samples(archive: zipfile.ZipFile, images: str, labels: str, name: str) -> t
         raise CannotRunError(f"{name}: `{images}` is of {pixels.dtype}, images are uint8", help)
     if pixels.ndim not in (3, 4) or 0 in pixels.shape[1:]:
         raise CannotRunError(f"{name}: `{images}` is {list(pixels.shape)}, not [N, H, W] or [N, H, W, C]")
-    if numbers.ndim == 0:
-        raise CannotRunError(f"{name}: `{labels}` is one number, not one label a sample")
     check_labels(numbers, len(pixels), name)
     return pixels[..., np.newaxis] if pixels.ndim == 3 else pixels, numbers
 

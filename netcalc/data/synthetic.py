@@ -168,8 +168,8 @@ def _spot(shape: Shape, label: NDArray[np.float32], seed: int) -> NDArray[np.flo
     row, column, brightness = map(float, label)
     rows, columns = ((np.arange(side) + 0.5) / side for side in (height, width))
     distances = (rows - row)[:, None] ** 2 + (columns - column) ** 2
-    # From half of the most, so that even the darkest can be seen.
-    found = 2 * (0.5 + 0.5 * brightness) * np.exp(-distances / (2 * _RADIUS**2))
+    # The darkest can be seen too.
+    found = (1 + 1.5 * brightness) * np.exp(-distances / (2 * _RADIUS**2))
     return np.broadcast_to(found[..., np.newaxis], shape)
 
 

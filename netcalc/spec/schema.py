@@ -39,6 +39,8 @@ def spec_schema() -> Schema:
         "type": "object",
         "additionalProperties": False,
         "properties": _sections(),
+        "if": {"not": {"required": ["extends"]}},
+        "then": {"properties": {"train": {"required": _required(MODELS["train"])}}},
         "$defs": {
             "layers": {"type": "array", "items": {"$ref": "#/$defs/node"}, "description": "nodes in order"},
             "node": _node(),
@@ -180,11 +182,11 @@ def _fields(model: type[Fields]) -> Schema:
         }
         return {"anyOf": [choices, full, EXPRESSION]}
     properties = _properties(model)
-    required = [name for name, field in model.model_fields.items() if field.is_required()]
+    required = _required(model)
     if issubclass(model, Layer):
         required = []  # `defaults` may give any field of a layer
     full = {"type": "object", "properties": properties, "additionalProperties": False}
-    if required:
+    if required and model is not MODELS["train"]:  # the spec that another one extends may give any field of it
         full["required"] = required
     forms: list[Schema] = [full]
     if model.principal is not None:
@@ -193,6 +195,10 @@ def _fields(model: type[Fields]) -> Schema:
         forms.append({"type": "null"})
     summary = {"description": (model.__doc__ or "").partition("\n")[0]} if issubclass(model, Layer) else {}
     return {"anyOf": [*forms, EXPRESSION], **summary}
+
+
+def _required(model: type[Fields]) -> list[str]:
+    return [name for name, field in model.model_fields.items() if field.is_required()]
 
 
 def _properties(model: type[Fields]) -> Schema:
@@ -211,9 +217,14 @@ def _type(annotation: Any) -> Schema:
     plain = _unwrapped(annotation)
     if isinstance(plain, type) and issubclass(plain, Fields) and not _has_own_schema(annotation):
         return _fields(plain)
-    members = typing.get_args(plain) if typing.get_origin(plain) in (typing.Union, types.UnionType) else ()
-    if any(field_model(member) for member in members) and not _has_own_schema(annotation):
-        return {"anyOf": [_type(member) for member in members]}
+    if field_model(plain) is not None and not _has_own_schema(annotation):
+        origin, members = typing.get_origin(plain), typing.get_args(plain)
+        if origin in (typing.Union, types.UnionType):
+            return {"anyOf": [_type(member) for member in members]}
+        if origin is tuple:
+            return {"type": "array", "items": _type(members[0])}
+        if origin in (Mapping, dict):
+            return {"type": "object", "additionalProperties": _type(members[1])}
     schema: Schema = _without_titles(TypeAdapter(annotation).json_schema())
     return schema
 

@@ -12,6 +12,7 @@ from netcalc.spec.augment import Augmentation
 from netcalc.spec.data import AnyData
 from netcalc.spec.intervals import StepsOrEpochs, StepsOrTime
 from netcalc.spec.losses import LossSpec
+from netcalc.spec.nonfinite import OnNonfinite
 from netcalc.spec.optimizers import OptimizerSpec
 from netcalc.spec.schedules import ScheduleSpec
 from netcalc.spec.stopping import EarlyStopping, Watched
@@ -96,10 +97,9 @@ class UpdateSpec(Fields):
         description="what the backward pass computes anew instead of keeping: none; "
         "conv_outputs: all but the outputs of convolutions, dense and recurrent layers and pools",
     )
-    on_nonfinite: Literal["abort", "skip"] = Field(
-        default="abort",
-        description="where a loss is NaN or infinite: abort: end and explain; skip: leave out updates whose loss "
-        "or gradients are, for which all gradients wait",
+    on_nonfinite: OnNonfinite = Field(
+        default_factory=lambda: OnNonfinite.model_validate("abort"),
+        description="what to do where a loss or a parameter is NaN or infinite",
     )
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = Field(
         default=0, description="start of every random choice: initial values, data order, dropout"

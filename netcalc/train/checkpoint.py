@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from pydantic import Field, ValidationError
 
-from netcalc.choice import Fields
+from netcalc.choice import LIST_AS_TUPLE, Fields
 from netcalc.compiler.initialize import Params, State
 from netcalc.diagnostics import CannotRunError
 from netcalc.graph import Graph
@@ -55,7 +55,8 @@ class Progress:
     """Where a training stands, beside its arrays: what only the host knows.
 
     `epoch` is the one under way, of which `epoch_updates` are made, or where that is 0 the last that is over.
-    Seconds are of all sessions, `records` what the file of metrics held.
+    Seconds are of all sessions, `records` what the file of metrics held. `left_out` are the numbers of the updates,
+    from 1, that changed nothing as they were not finite.
     """
 
     epoch: int = 0
@@ -64,6 +65,7 @@ class Progress:
     epoch_seconds: float = 0.0
     records: int = 0
     seconds: float = 0.0
+    left_out: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ class _Progress(Fields):
     epoch_seconds: _Seconds
     records: _Count
     seconds: _Seconds
+    left_out: Annotated[tuple[Annotated[int, Field(ge=1)], ...], LIST_AS_TUPLE] = ()
 
 
 class _Meta(Fields):

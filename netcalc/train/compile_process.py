@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 
 import jax
 from jax.errors import JaxRuntimeError
@@ -31,6 +32,7 @@ from netcalc.data.preprocessing import unfitted
 from netcalc.diagnostics import CannotRunError, SpecError
 from netcalc.graph import Graph, build_complete
 from netcalc.spec.load import load_spec
+from netcalc.spec.training import UpdateSpec
 from netcalc.train.ahead_of_time import RawInput, as_declared, compile_step, memory_of
 from netcalc.train.described_device import DescribedDevice, describe_device
 from netcalc.train.plan import check_ends, check_shape, make_plan
@@ -70,11 +72,12 @@ def answered(request: CompileRequest) -> CompileAnswer:
     assigned = memory_of(compiled)
     module = parse_hlo(compiled.as_text())
     found = step_memory(module, assigned, graph.nodes.keys(), in_place=request.target.platform != "gpu")
+    snapshot = _snapshot_bytes(request.update, found.parts)
     return ExactMemory(
         device=described.name,
         compiler=described.compiler,
-        total_bytes=assigned.total_bytes,
-        parts=found.parts,
+        total_bytes=assigned.total_bytes + snapshot,
+        parts={**found.parts, "snapshot": snapshot},
         peak_node=found.peak_node,
         largest=found.largest,
         memory_bytes=described.memory_bytes,
@@ -82,6 +85,12 @@ def answered(request: CompileRequest) -> CompileAnswer:
         excludes=EXCLUDES[request.target.platform],
         seconds=time.perf_counter() - started,
     )
+
+
+def _snapshot_bytes(update: UpdateSpec, parts: Mapping[str, int]) -> int:
+    """Return what a training keeps to return to: no part of the step, and as large as what the step changes."""
+    keeps_copy = update.on_nonfinite.kind == "rollback"
+    return sum(parts[part] for part in ("weights", "optimizer", "state")) if keeps_copy else 0
 
 
 def raw_inputs(graph: Graph) -> dict[str, RawInput]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -27,11 +28,12 @@ from netcalc.train.evaluate import Evaluator
 from netcalc.train.metrics import Metrics
 from netcalc.train.optimizers import make_updater
 from netcalc.train.plan import Plan
-from netcalc.train.post_mortem import PostMortem, explain
+from netcalc.train.post_mortem import PostMortem, examined, explain, files_of, write_post_mortem
 from netcalc.train.records import EpochRecord, append_record, rewind_records
 from netcalc.train.restore import restored
+from netcalc.train.rollback import Kept, Samples, first_kept, kept_if_finite, returned
 from netcalc.train.run import CHECKPOINTS
-from netcalc.train.step import all_finite, evaluated_params, initial_train_state, make_update
+from netcalc.train.step import TrainState, all_finite, evaluated_params, initial_train_state, make_update
 from netcalc.train.watch import Watch
 
 Ending = Literal["complete", "early_stopping", "max_time", "interrupted"]
@@ -48,12 +50,17 @@ class Reporter(Protocol):
         """An epoch is over, or the test split was evaluated within one."""
         ...
 
+    def returned(self, found: PostMortem | None, count: int) -> None:
+        """An update was not finite and is left out, the `count`-th of the training; None: made again, all are."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a training ended: after how many updates and why, with its last and its best record.
 
     `signal` is what cut it short, None where nothing did; then `last` may be of an earlier update than `step`.
+    `left_out` are the numbers of updates that a rollback left out, those of earlier sessions too.
     """
 
     step: int
@@ -62,6 +69,7 @@ class Outcome:
     ending: Ending
     signal: int | None = None
     seconds: float = 0.0
+    left_out: tuple[int, ...] = ()
 
 
 _LOOK_EVERY = 16
@@ -73,11 +81,14 @@ class _NotFiniteError(Exception):
 
 
 class DivergedError(Exception):
-    """A training that is not finite any more: what the post-mortem found, and the last good checkpoint's step."""
+    """A training that is not finite any more: what the post-mortem found, and the last good checkpoint's step.
 
-    def __init__(self, found: PostMortem | None, saved_step: int) -> None:
+    `left_out` are the numbers of the updates that were left out before, as many as the limit allows.
+    """
+
+    def __init__(self, found: PostMortem | None, saved_step: int, left_out: tuple[int, ...] = ()) -> None:
         super().__init__("the training is not finite")
-        self.found, self.saved_step = found, saved_step
+        self.found, self.saved_step, self.left_out = found, saved_step, left_out
 
 
 def _of_split(split: str, measures: Metrics) -> dict[str, float]:
@@ -130,7 +141,9 @@ class _Training:
         self.optimizer = make_updater(plan.spec, plan.recipe.facts, plan.pace)
         self.update = make_update(plan.recipe, self.optimizer)
         self.evaluator = Evaluator(plan)
-        self.aborts = plan.spec.on_nonfinite == "abort"
+        self.skips = plan.spec.on_nonfinite.kind == "skip"
+        self.rollback = plan.spec.on_nonfinite.rollback
+        self.kept: Kept | None = None
         self.looked_at: jax.Array | None = None
         self.watch = Watch(plan.best, plan.spec.early_stopping)
         self.last: EpochRecord | None = None
@@ -153,8 +166,8 @@ class _Training:
     def run(self) -> Outcome:
         """Run epochs until there is a reason not to.
 
-        Raises DivergedError where a loss is not finite and the spec does not say to skip it; no checkpoint is saved
-        after that.
+        Raises DivergedError where a loss is not finite and the spec does not say to leave that out, or not so many;
+        no checkpoint is saved after that.
         """
         try:
             return self._run()
@@ -179,7 +192,8 @@ class _Training:
 
     def _outcome(self, ending: Ending, signal: int | None = None) -> Outcome:
         assert self.last is not None
-        return Outcome(self.step, self.last, self.watch.best or self.last, ending, signal, self._seconds())
+        best = self.watch.best or self.last
+        return Outcome(self.step, self.last, best, ending, signal, self._seconds(), self.progress.left_out)
 
     def _rewind(self) -> None:
         """Take up the records before the checkpoint, and let the pointers stand for what they did then."""
@@ -198,6 +212,8 @@ class _Training:
         if self.progress.epoch_updates == 0:
             self.progress = replace(self.progress, epoch=self.progress.epoch + 1, epoch_images=0, epoch_seconds=0.0)
             self.sums = self.plan.recipe.meter.zero()
+        if self.rollback is not None:
+            self._keep()
         self.epoch_began = time.perf_counter() - self.progress.epoch_seconds
         batches = training_batches(
             self.plan.dataset.train,
@@ -213,13 +229,15 @@ class _Training:
                 return signal
             self.current, self.sums = self.update(self.current, self.sums, images, labels)
             self.step += 1
-            self._look_at_loss()
             self.progress = replace(
                 self.progress,
                 epoch_updates=self.progress.epoch_updates + 1,
                 epoch_images=self.progress.epoch_images + len(labels),
             )
-            self.reporter.step(self.progress.epoch, self.progress.epoch_images, self.sums.means)
+            self._look_at_loss()
+            if self.rollback is not None and self.step % self.rollback.every == 0:
+                self._keep()
+            self.reporter.step(self.progress.epoch, self.progress.epoch_images, self._running)
             if self.progress.epoch_updates == self.plan.steps_per_epoch:
                 self._finish_epoch()
             else:
@@ -260,27 +278,68 @@ class _Training:
         return self.step % interval.every == 0
 
     def _look_at_loss(self) -> None:
-        """Raise _NotFiniteError if the loss is known not to be finite; never wait for the device.
+        """Act if the loss is known not to be finite; never wait for the device.
 
         A sum of losses stays NaN or infinite once one of them is, so it is enough to look at one now and then.
         """
-        if not self.aborts or self.step % _LOOK_EVERY:
+        if self.skips or self.step % _LOOK_EVERY:
             return
         if self.looked_at is not None and _is_ready(self.looked_at):
             if not math.isfinite(float(self.looked_at)):
-                raise _NotFiniteError
+                self._return()
             self.looked_at = None
         if self.looked_at is None:
             self.looked_at = self.sums.loss + 0  # a copy: the next update donates the sum
 
-    def _is_finite(self) -> bool:
-        finite = all_finite((self.current.params, self.sums.loss))
-        return bool(finite)
+    def _require_finite(self) -> None:
+        """Act unless parameters and losses are finite; waits for the device."""
+        if not self.skips and not all_finite((self.current.params, self.sums.loss)):
+            self._return()
+
+    def _keep(self) -> None:
+        """Let this be the state to return to, unless it is not finite."""
+        if self.kept is None:
+            self.kept = first_kept(self.current, self.sums)
+        else:
+            self.kept = kept_if_finite(self.kept, self.current, self.sums)
+
+    def _return(self) -> None:
+        """Come to this update once more from the last good state, without those that are not finite.
+
+        Raises _NotFiniteError where the spec does not ask for that, DivergedError for one update too many.
+        """
+        if self.kept is None:
+            raise _NotFiniteError
+        done = self.progress.epoch_updates
+        first = done - (self.step - int(self.kept.current.step))
+        batches = training_batches(
+            self.plan.dataset.train, self.plan.samples_per_update, self.plan.spec.seed, self.progress.epoch, first
+        )
+        before = self.progress.left_out
+        self.kept, self.current, self.sums = returned(
+            self.kept, (self.current, self.sums), islice(batches, done - first), self.update, self._leave_out
+        )
+        self.looked_at = None
+        if self.progress.left_out == before:
+            self.reporter.returned(None, len(before))
+
+    def _leave_out(self, kept: Kept, after: TrainState, samples: Samples, losses: tuple[float, ...]) -> None:
+        """Explain an update that is not finite and note it; raises DivergedError where it is one too many."""
+        assert self.rollback is not None
+        found = examined(self.plan, kept.current, after, *samples)
+        step = int(kept.current.step) + 1
+        found = replace(found, step=step, epoch=self.progress.epoch, losses=losses)
+        left_out = self.progress.left_out
+        if len(left_out) >= self.rollback.limit:
+            write_post_mortem(self.directory, found, *samples)
+            raise DivergedError(found, self.saved_step, left_out)
+        write_post_mortem(self.directory, found, *samples, files_of(step))
+        self.progress = replace(self.progress, left_out=(*left_out, step))
+        self.reporter.returned(found, len(left_out) + 1)
 
     def _record(self, *, validate: bool) -> None:
         """Append a record of the epoch so far, which a checkpoint after it includes."""
-        if self.aborts and not self._is_finite():
-            raise _NotFiniteError
+        self._require_finite()
         self._append(validate=validate)
         self.progress = replace(self.progress, records=self.progress.records + 1)
 
@@ -297,7 +356,7 @@ class _Training:
 
     def _append(self, *, validate: bool) -> None:
         progress = self.progress
-        metrics = _of_split("train", self.sums.means()) if progress.epoch_images else {}
+        metrics = _of_split("train", self.plan.recipe.meter.measured(self.sums)) if progress.epoch_images else {}
         began = self.epoch_began if progress.epoch_images else time.perf_counter()
         seconds = time.perf_counter() - began
         held_out = self.plan.dataset.validation
@@ -322,8 +381,7 @@ class _Training:
         if self.step == self.saved_step:
             return
         jax.block_until_ready(self.current)  # so that what was handed to the device is in the time
-        if self.aborts and not self._is_finite():
-            raise _NotFiniteError
+        self._require_finite()
         progress = replace(self.progress, seconds=self._seconds())
         if progress.epoch_updates:
             progress = replace(progress, epoch_seconds=time.perf_counter() - self.epoch_began)
@@ -344,6 +402,10 @@ class _Training:
         point(self.checkpoints, "last", path)
         prune(self.checkpoints, self.step, self.plan.spec.keep_checkpoints)
         self.saved_step, self.saved_at = self.step, time.perf_counter()
+
+    def _running(self) -> Metrics:
+        """Return the means of the epoch so far; waits for the device."""
+        return self.plan.recipe.meter.measured(self.sums)
 
     def _params(self) -> dict[str, dict[str, jax.Array]]:
         return evaluated_params(self.plan.recipe, self.optimizer, self.current)

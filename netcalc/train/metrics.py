@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from netcalc.spec.data import Target
 from netcalc.spec.losses import LossSpec
-from netcalc.spec.metrics import measures_of
+from netcalc.spec.metrics import MEASURES, measures_of
 from netcalc.train.losses import wanted_outputs
 
 Metrics = Mapping[str, float]
@@ -98,7 +98,7 @@ class Meter:
         found = sums.means()
         if self.target == "mask" and (confusion := sums.counted()) is not None:
             found["mean_iou"] = mean_iou(confusion)
-        return found
+        return {name: found[name] for name in MEASURES if name in found}  # a jitted step sorts its totals
 
     def answers(self, outputs: jax.Array) -> jax.Array:
         """Return the class of each position, or of several labels (batch, 1, classes) those that are there."""

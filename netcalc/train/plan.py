@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import jax
 
-from netcalc.analysis.data_fit import Misfit, misfits_of_ends, misfits_of_images, misfits_of_output
+from netcalc.analysis.data_fit import TARGETS, Misfit, misfits_of_ends, misfits_of_images, misfits_of_output
 from netcalc.compiler.network import Network
 from netcalc.data.augment import augmented, mixes
 from netcalc.data.pipeline import normalized, prepare, prepared_labels, scaled
@@ -17,7 +17,6 @@ from netcalc.data.sources import load_dataset
 from netcalc.data.splits import class_counts
 from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
-from netcalc.spec.data import Target
 from netcalc.spec.metrics import BEST, measured_metrics
 from netcalc.spec.stopping import Watched
 from netcalc.spec.training import EPOCHS, TrainingSpec, UpdateSpec
@@ -171,17 +170,11 @@ def _check_watched(plan: Plan) -> None:
             why = f"the data `{plan.dataset.name}` have no validation samples"
             help = "set some apart with `split` under `train.data`"
         else:
-            why = _NOT_MEASURED[plan.dataset.target]
+            why = f"the targets of `{plan.dataset.name}` are {TARGETS[plan.dataset.target]}"
+            if watched.metric.endswith("top5_accuracy"):
+                why += f" of {len(plan.dataset.classes)}, and top 5 needs more than five"
             help = f"here there are {', '.join(measured)}"
         raise _error(plan.graph, "NC011", f"`{watched.metric}` is not measured: {why}", f"train.{name}", help)
-
-
-_NOT_MEASURED: Mapping[Target, str] = {
-    "class": "it is not of one class a sample, or there are at most five classes",
-    "mask": "it is not of masks",
-    "multi_label": "it is not of several labels a sample",
-    "values": "it is not of values",
-}
 
 
 def _augment(spec: TrainingSpec, preprocessing: Preprocessing, dataset: Dataset, fill: int) -> Augment | None:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.errors import JaxRuntimeError
 from numpy.typing import NDArray
 
 from netcalc.compiler.initialize import Params, State
@@ -29,7 +30,7 @@ from netcalc.train.step import TrainState, TrainStep, heads_of, seen_batches, to
 
 REPORT, BATCH = "nonfinite.json", "nonfinite-batch.npz"
 
-Where = Literal["batch", "parameters", "forward", "loss", "backward", "update"]
+Where = Literal["batch", "parameters", "forward", "loss", "backward", "update", "unknown"]
 
 _HUGE = 1e15
 """Values of which the squares are near the largest float32, 3.4e38."""
@@ -108,9 +109,9 @@ def explain(plan: Plan, optimizer: Optimizer, update: TrainStep, checkpoint: Pat
         if np.isfinite(loss) and _is_finite(current.params):
             losses.append(loss)
             continue
-        found = _examined(plan, before, current, images, labels)
+        found = examined(plan, before, current, images, labels)
         found = replace(found, step=step, epoch=epoch, losses=tuple(losses[-_LOSSES:]))
-        _write(run, found, images, labels)
+        write_post_mortem(run, found, images, labels)
         return found
     return None
 
@@ -132,8 +133,20 @@ def _batches(plan: Plan, progress: Progress, step: int) -> Iterator[tuple[int, N
         epoch, done = epoch + 1, 0
 
 
-def _examined(plan: Plan, before: TrainState, after: TrainState, images: Any, labels: Any) -> PostMortem:
-    """Return where in one update the first value that is not finite arises; step and losses are left open."""
+def examined(plan: Plan, before: TrainState, after: TrainState, images: Any, labels: Any) -> PostMortem:
+    """Return where in one update the first value that is not finite arises; step, epoch and losses are left open.
+
+    Layer by layer the network takes more memory than the compiled step does; where that is not there, it is said.
+    """
+    try:
+        return _taken_apart(plan, before, after, images, labels)
+    except JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return _found("unknown", (), _NO_MEMORY)
+
+
+def _taken_apart(plan: Plan, before: TrainState, after: TrainState, images: Any, labels: Any) -> PostMortem:
     logical = plan.recipe.layout.logical(before.params)
     for owner, group in logical.items():
         ranges = _ranges("", group)
@@ -200,6 +213,10 @@ _OF_NODE = _Cause(
     "look at its inputs' range; raise its `epsilon`, or normalise before it",
 )
 _APART = _Cause("outputs so far apart that their loss is not a number", _LOWER)
+_NO_MEMORY = _Cause(
+    "not known: the device has no memory to examine the layers one by one",
+    "the batch is saved: examine it with a smaller `batch_size`, or on a CPU",
+)
 _SLOPE = _Cause(
     "a slope that is infinite or not a number, as of a root or a logarithm at 0",
     "raise the layer's `epsilon`, or clip gradients (`train.clip: {norm: 1}`)",
@@ -231,11 +248,18 @@ def _is_finite(tree: Any) -> bool:
     return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(tree))
 
 
-def _write(run: Path, found: PostMortem, images: Any, labels: Any) -> None:
+def files_of(step: int) -> tuple[str, str]:
+    """Return the names of report and batch of an update that was left out while the training went on."""
+    return f"nonfinite-{step:08d}.json", f"nonfinite-{step:08d}.npz"
+
+
+def write_post_mortem(
+    run: Path, found: PostMortem, images: Any, labels: Any, names: tuple[str, str] = (REPORT, BATCH)
+) -> None:
     """Leave findings and batch in the run; raises CannotRunError where the disk does not take them."""
     stream = io.BytesIO()
     np.savez_compressed(stream, images=images, labels=labels)
     report = json.dumps({"format": "netcalc.nonfinite/1", **asdict(found)}, indent=2, allow_nan=False)
     with told(run, "the post-mortem cannot be written"):
-        replace_file(run / REPORT, report + "\n")
-        (run / BATCH).write_bytes(stream.getvalue())
+        replace_file(run / names[0], report + "\n")
+        (run / names[1]).write_bytes(stream.getvalue())

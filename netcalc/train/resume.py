@@ -34,6 +34,9 @@ LENGTH = ("train.epochs", "train.steps")
 FREE = ("train.max_time", "train.early_stopping", "train.checkpoint_every", "train.keep_checkpoints", "budgets")
 """What may change, beside the length: no update depends on it."""
 
+NONFINITE = "train.on_nonfinite"
+"""What may change between abort and rollback, whose updates are the same as long as all are finite."""
+
 _CHOICES = (
     "`--schedule keep` takes the rates as planned, then that of the schedule's end; `--schedule stretch` those of "
     "a training planned so long; `--schedule restart` begins the schedule anew here"
@@ -43,11 +46,15 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """A run to go on with: the plan by its changed spec, and where it stands; None if nothing was saved yet."""
+    """A run to go on with: the plan by its changed spec, and where it stands; None if nothing was saved yet.
+
+    `damaged` says what is wrong with the checkpoints that were passed over.
+    """
 
     plan: Plan
     start: Start | None
     changes: tuple[ValueChange, ...]
+    damaged: tuple[str, ...] = ()
 
 
 def resume(
@@ -63,18 +70,19 @@ def resume(
     """Return how to go on with a run; nothing on disk changes.
 
     `spec` is a file that takes the place of the stored one; it may differ where overrides may. `checkpoint` is
-    last, previous, best or the name of a step directory.
+    last, best, the name of a step directory, or previous: the latest one before the last that is not damaged.
 
     Raises SpecError for a spec with errors, CannotRunError for changes that would make another training of it, for
     other data, and for a checkpoint that is missing or damaged.
     """
     graph, preprocessing = open_run(run)
     stored = graph.spec
-    start = _start(run, checkpoint)
+    start, damaged = _start(run, checkpoint)
     step = start.saved.step if start is not None else 0
     asked = load_spec(run / SPEC, overrides) if spec is None else load_spec(spec, overrides, root)
     changes = spec_changes(stored, asked)
-    _refuse(run, changes)
+    left_out = start.saved.progress.left_out if start is not None else ()
+    _refuse(run, changes, (NONFINITE,) if _same_so_far(stored, asked, len(left_out)) else ())
     plan = _planned(asked, stored, preprocessing)
     if any(change.path in LENGTH for change in changes):
         plan = _of_other_length(plan, make_plan(graph, preprocessing), step, schedule)
@@ -90,7 +98,7 @@ def resume(
             f"{run}: the data `{plan.dataset.name}` are not those that it was trained on; {named} differ",
             help="train anew, without --resume",
         )
-    return Resumption(plan, start, changes)
+    return Resumption(plan, start, changes, damaged)
 
 
 def spec_changes(before: NetworkSpec, after: NetworkSpec) -> tuple[ValueChange, ...]:
@@ -107,17 +115,19 @@ def _by_name(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "layers": layers, "order of layers": list(layers)}
 
 
-def _start(run: Path, checkpoint: str) -> Start | None:
-    if checkpoint == "last" and not saved_steps(run / CHECKPOINTS):
-        return None
-    path = _chosen(run, checkpoint)
-    return Start(load_training(path), path)
-
-
-def _chosen(run: Path, checkpoint: str) -> Path:
+def _start(run: Path, checkpoint: str) -> tuple[Start | None, tuple[str, ...]]:
+    """Return the checkpoint to go on from, and what is wrong with those that were passed over."""
     folder = run / CHECKPOINTS
-    if checkpoint != "previous":
-        return folder / checkpoint_path(run, checkpoint).resolve().name
+    if checkpoint == "previous":
+        return _previous(run, folder)
+    if checkpoint == "last" and not saved_steps(folder):
+        return None, ()
+    path = folder / checkpoint_path(run, checkpoint).resolve().name
+    return Start(load_training(path), path), ()
+
+
+def _previous(run: Path, folder: Path) -> tuple[Start, tuple[str, ...]]:
+    """Return the latest checkpoint before the last that can be read, and what is wrong with those between."""
     last = (folder / "last").resolve().name.removeprefix("step-")
     earlier = [step for step in saved_steps(folder) if not last.isdecimal() or step < int(last)]
     if not earlier:
@@ -125,12 +135,31 @@ def _chosen(run: Path, checkpoint: str) -> Path:
             f"{run}: no checkpoint before the last one",
             help="`train.keep_checkpoints` says how many of them stay",
         )
-    return step_directory(folder, earlier[-1])
+    damaged: list[str] = []
+    for path in (step_directory(folder, step) for step in reversed(earlier)):
+        try:
+            return Start(load_training(path), path), tuple(damaged)
+        except CannotRunError as error:
+            damaged.append(str(error))
+    raise CannotRunError(
+        f"{run}: no checkpoint before the last one can be read: {'; '.join(damaged)}",
+        help="train anew, without --resume",
+    )
 
 
-def _refuse(run: Path, changes: Sequence[ValueChange]) -> None:
-    """Raise CannotRunError where the changed spec describes another training."""
-    allowed = (*LENGTH, *FREE)
+def _same_so_far(stored: NetworkSpec, asked: NetworkSpec, left_out: int) -> bool:
+    """Tell whether a training that left out so many updates would have come to the same with the asked policy."""
+    if stored.train is None or asked.train is None:
+        return False
+    if "skip" in {stored.train.on_nonfinite.kind, asked.train.on_nonfinite.kind}:
+        return False  # it computes the update otherwise
+    rollback = asked.train.on_nonfinite.rollback
+    return left_out <= (rollback.limit if rollback is not None else 0)
+
+
+def _refuse(run: Path, changes: Sequence[ValueChange], also: Sequence[str]) -> None:
+    """Raise CannotRunError where the changed spec describes another training; `also` may change as well."""
+    allowed = (*LENGTH, *FREE, *also)
     other = [c for c in changes if not any(c.path == name or c.path.startswith(f"{name}.") for name in allowed)]
     if not other:
         return

@@ -72,7 +72,7 @@ def make_train_step(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
         )
         after = TrainState(params, found.state, optimizer_state, current.step + 1)
         more = recipe.meter.plus(sums, found.losses, found.outputs, found.labels, jnp.ones_like(found.losses))
-        if recipe.spec.on_nonfinite != "skip":
+        if recipe.spec.on_nonfinite.kind != "skip":
             return after, more
         finite = all_finite((gradients, found.losses))
         return _either(finite, after, current._replace(step=current.step + 1)), _either(finite, more, sums)
@@ -148,7 +148,7 @@ def make_update(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
             optimizer, penalized(mean, trained), current, trained, gathered.loss / gathered.samples
         )
         after = TrainState(params, current.state, optimizer_state, current.step + 1)
-        if recipe.spec.on_nonfinite != "skip":
+        if recipe.spec.on_nonfinite.kind != "skip":
             return after
         before = current._replace(state=state, step=current.step + 1)
         return _either(all_finite((gathered.gradients, gathered.loss)), after, before)
@@ -157,7 +157,7 @@ def make_update(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
 
     def update(current: TrainState, sums: Sums, images: ArrayLike, labels: ArrayLike) -> tuple[TrainState, Sums]:
         # The state is donated from batch to batch, so it is at one place only.
-        before = jax.tree.map(jnp.copy, current.state) if recipe.spec.on_nonfinite == "skip" else {}
+        before = jax.tree.map(jnp.copy, current.state) if recipe.spec.on_nonfinite.kind == "skip" else {}
         gathered, current = nothing(current.params)._replace(state=current.state), current._replace(state={})
         for some_images, some_labels in split_batch((images, labels), recipe.spec.batch_size):
             gathered, sums = gather(current, gathered, sums, some_images, some_labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from collections.abc import Callable
 
 from netcalc.train.loop import Reporter
 from netcalc.train.metrics import Metrics
+from netcalc.train.post_mortem import PostMortem
 from netcalc.train.records import EpochRecord
 
 WINDOW_SECONDS = 0.25
@@ -22,6 +24,9 @@ class StepClock:
     An update is handed to the device before the one before it is done, so only what many of them take together can
     be told. Each window is such a mean, the fetching of batches in it. Left out are windows with an evaluation, and
     the first update of each number of samples, which is compiled.
+
+    A window ends when it is thought to have taken long enough by the device's own time: the host may hand out a
+    hundred updates while the device computes one, and then a signal would have to wait for all of them.
     """
 
     def __init__(self, reporter: Reporter, images_per_epoch: int) -> None:
@@ -29,6 +34,7 @@ class StepClock:
         self.windows: deque[float] = deque(maxlen=_WINDOWS)
         self.began: float | None = None
         self.steps = self.measured_steps = self.done = 0
+        self.update_seconds = math.inf  # of the last window; the first one is a single update
         self.compiled: set[int] = set()
 
     def step(self, epoch: int, done: int, running: Callable[[], Metrics]) -> None:
@@ -40,7 +46,8 @@ class StepClock:
             self.began, self.steps = time.perf_counter(), 0
         else:
             self.steps += 1
-            if time.perf_counter() - self.began >= WINDOW_SECONDS or done >= self.images_per_epoch:
+            seconds = max(time.perf_counter() - self.began, self.steps * self.update_seconds)
+            if seconds >= WINDOW_SECONDS or done >= self.images_per_epoch:
                 running()
                 self._close()
         self.reporter.step(epoch, done, running)
@@ -52,6 +59,11 @@ class StepClock:
             self.done = 0
         self.reporter.epoch(record)
 
+    def returned(self, found: PostMortem | None, count: int) -> None:
+        """Leave out what was under way: updates were made again meanwhile."""
+        self.began = None
+        self.reporter.returned(found, count)
+
     @property
     def median_seconds(self) -> float | None:
         """The median time of an update, None where too few were made to tell."""
@@ -60,6 +72,7 @@ class StepClock:
     def _close(self) -> None:
         assert self.began is not None
         now = time.perf_counter()
-        self.windows.append((now - self.began) / self.steps)
+        self.update_seconds = (now - self.began) / self.steps
+        self.windows.append(self.update_seconds)
         self.measured_steps += self.steps
         self.began, self.steps = now, 0

@@ -21,6 +21,7 @@ from netcalc.train.run import SPEC
 
 if TYPE_CHECKING:
     from netcalc.train.loop import Reporter
+    from netcalc.train.post_mortem import PostMortem
 
 PREFIX = "events"
 _FILES = f"{PREFIX}.out.tfevents.*"
@@ -77,6 +78,10 @@ class EventReporter:
         """Write a record, on disk when this returns, and pass it on; raises CannotRunError."""
         self._write(record, time.time())
         self.reporter.epoch(record)
+
+    def returned(self, found: PostMortem | None, count: int) -> None:
+        """Pass on that an update was left out."""
+        self.reporter.returned(found, count)
 
     def close(self) -> None:
         """Close the file; every record is on disk already."""

@@ -30,7 +30,7 @@ PARAMS = {"trainable", "frozen", "state"}
 MACS = {"forward", "padding_exact", "training"}
 MEMORY = {"total_bytes", "low_bytes", "high_bytes", "parts", "transient", "peak_at"}
 TRANSIENT = {"activation_gradients", "weight_copies", "gaps", "recomputed_early"}
-PARTS = {"weights", "gradients", "optimizer", "state", "batch", "activations", "transient"}
+PARTS = {"weights", "gradients", "optimizer", "state", "batch", "activations", "transient", "snapshot"}
 KEYS = {
     "": {"format", "name", "inputs", "outputs", "batch", "totals", "layers", "diagnostics", "complete"},
     "inputs[]": {"name", *TENSOR},

@@ -70,6 +70,7 @@ def test_the_report_of_a_demand() -> None:
         "batch": 8 * (64 * 4 + 4),
         "activations": 0,
         "transient": 8 * 32 * 4,
+        "snapshot": 0,
     }
     assert memory["training"]["total_bytes"] == sum(memory["training"]["parts"].values())
     assert (memory["training"]["peak_at"], memory["inference"]["peak_at"]) == ("a", "a")

@@ -59,3 +59,47 @@ def test_mistakes(here: Cli, spec: Path, tmp_path: Path) -> None:
     spec.write_text("input: [8]\nlayers: [relu]\n")
     done = here("data", "preview", spec, "-o", tmp_path / "a.png")
     assert (done.code, "NC200" in done.stderr) == (1, True)
+
+
+TARGETS = """
+input: [32, 32, 3]
+layers: [{conv: {filters: 4, kernel: 1}}]
+train:
+  data: {source: synthetic, shape: [32, 32, 3], samples: 20, %s}
+  augment: [%s]
+"""
+
+
+def sheet(here: Cli, folder: Path, data: str, augment: str = "") -> np.ndarray:
+    (folder / "net.yaml").write_text(TARGETS % (data, augment))
+    done = here("data", "preview", folder / "net.yaml", "-o", folder / "a.png", "--count", "4", "--seed", "0")
+    assert (done.stderr, done.code) == ("", 0)
+    with Image.open(folder / "a.png") as image:
+        return np.asarray(image.convert("RGB"), int)
+
+
+def test_masks_lie_over_images_in_the_colours_of_the_legend(here: Cli, tmp_path: Path) -> None:
+    data = "target: mask, classes: 4"
+    found = sheet(here, tmp_path, data)
+    train = parse_spec(TARGETS % (data, "")).train
+    assert train is not None
+    part = load_dataset(train.data).train
+    shown = epoch_order(part.samples, 0, 1)[:4]
+    first = shown[:1]
+    colours = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]])  # those of PASCAL VOC
+    expected = (part.images[first][0] + colours[part.labels[first][0]]) / 2
+    np.testing.assert_allclose(found[4 : 4 + 64 : 2, 4 : 4 + 64 : 2], expected, atol=1)
+    legend = {tuple(colour) for colour in found[-14:, :].reshape(-1, 3).tolist()}
+    there = np.unique(part.labels[shown])
+    assert len(there) > 2
+    assert {tuple(colour) for colour in colours[there].tolist()} <= legend
+    assert not {tuple(colour) for colour in np.delete(colours, there, 0).tolist()} & legend
+
+
+@pytest.mark.parametrize("data", ["target: multi_label, classes: 3", "target: values"])
+def test_other_targets_are_written_below(here: Cli, tmp_path: Path, data: str) -> None:
+    plain, mixed = sheet(here, tmp_path, data), sheet(here, tmp_path, data, "mixup")
+    below = slice(4 + 64, 4 + 64 + 12)
+    assert (plain[below] < 128).any()
+    assert plain.shape[0] == mixed.shape[0]
+    assert not np.array_equal(plain[below, :60], mixed[below, :60]) or plain.shape[1] != mixed.shape[1]

@@ -74,10 +74,11 @@ def test_a_run_of_any_precision_is_evaluated_as_it_was_trained(
 
 
 def test_train_prints_its_figures_on_stdout_and_the_rest_on_stderr(trained: Trained) -> None:
-    loss, accuracy, *best = trained.printed.stdout.splitlines()
+    loss, accuracy, top5, *best = trained.printed.stdout.splitlines()
     last = records(trained.run)[-1]
     assert loss == f"test loss {last['test_loss']:.4f}"
     assert accuracy == f"test accuracy {100 * last['test_accuracy']:.2f} %"
+    assert top5 == f"test top-5 accuracy {100 * last['test_top5_accuracy']:.2f} %"
     assert all(line.startswith("best test accuracy ") for line in best)
     first, *epochs, memory, update, following = trained.printed.stderr.splitlines()
     assert re.fullmatch(rf"run {re.escape(str(trained.run))}   device cpu \(.+\)", first)
@@ -101,7 +102,7 @@ def test_evaluate_repeats_the_figures_of_training_to_the_last_digit(cli: Cli, tr
     done = cli("evaluate", trained.run, "-f", "json", *CPU, env={"JAX_COMPILATION_CACHE_DIR": None})
     assert (done.stderr, done.code) == ("", 0)
     evaluation, last = json.loads(done.stdout), records(trained.run)[-1]
-    assert evaluation["metrics"] == {"loss": last["test_loss"], "accuracy": last["test_accuracy"]}
+    assert evaluation["metrics"] == {n: last[f"test_{n}"] for n in ("loss", "accuracy", "top5_accuracy")}
     assert evaluation == {
         "format": "netcalc.evaluation/1",
         "metrics": evaluation["metrics"],
@@ -114,13 +115,15 @@ def test_evaluate_repeats_the_figures_of_training_to_the_last_digit(cli: Cli, tr
 def test_evaluate_in_words_repeats_what_training_printed(here: Cli, trained: Trained) -> None:
     done = here("evaluate", trained.run, *CPU)
     assert (done.stderr, done.code) == ("", 0)
-    assert [f"test {line}" for line in done.stdout.splitlines()] == trained.printed.stdout.splitlines()[:2]
+    assert [f"test {line}" for line in done.stdout.splitlines()] == trained.printed.stdout.splitlines()[:3]
 
 
 def test_evaluate_reads_the_best_checkpoint(here: Cli, trained: Trained) -> None:
     best = max(records(trained.run), key=lambda record: record["test_accuracy"])
     done = here("evaluate", trained.run, "--checkpoint", "best", "-f", "json", *CPU)
-    assert json.loads(done.stdout)["metrics"] == {"loss": best["test_loss"], "accuracy": best["test_accuracy"]}
+    assert json.loads(done.stdout)["metrics"] == {
+        name: best[f"test_{name}"] for name in ("loss", "accuracy", "top5_accuracy")
+    }
 
 
 def test_predictions_on_files_are_as_good_as_the_evaluation(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from netcalc.data.catalog import KNOWN
-from netcalc.data.image_folder import SUFFIXES
+from netcalc.data.folders import SUFFIXES
+from netcalc.data.mask_folder import MASK_SUFFIXES
 from netcalc.data.splits import DEFAULT_SHARES
 from netcalc.spec.data import SOURCES, DataSpec
 from netcalc.units import format_shape
@@ -49,4 +50,5 @@ def test_the_endings_of_images_and_the_default_split() -> None:
     assert set(
         re.findall(r"(?<=[ ,])\.[a-z]+(?=[, ])", PAGE.partition("does not end in")[2].partition("passed")[0])
     ) == set(SUFFIXES)
+    assert set(re.findall(r"\.[a-z]+", PAGE.partition("Masks end in")[2].partition(";")[0])) == set(MASK_SUFFIXES)
     assert f"{[int(s) if s in (0, 1) else s for s in DEFAULT_SHARES]} is the default" in PAGE

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from netcalc.data.sources import load_dataset
@@ -181,7 +183,21 @@ def test_a_row_without_an_image_is_named(tmp_path: Path) -> None:
     ("found", "fields", "said"),
     [
         (table(labels=[None, *LABELS[1:].tolist()]), {}, "`label` has 1 rows without a label"),
-        (table(labels=LABELS / 2), {}, "`label` is of double; labels are whole numbers or text"),
+        (table(labels=[True, False] * 20), {}, "`label` is of bool; labels are whole numbers or text"),
+        (table(labels=[[0.5]] * 39 + [[0.5, 1]]), {}, "`label` has lists of values of different lengths"),
+        (table(labels=[[0.5, None]] * 40), {}, "`label` has lists with 40 empty places"),
+        (table(labels=[[0.5, float("inf")]] * 40), {}, "`label` has inf at [0, 1], which is not finite"),
+        (table(labels=[np.nan] * 40), {}, "which is not finite in float32"),
+        (table(labels=[["a"]] * 40), {}, "`label` is of list<"),
+        (table(labels=[[True]] * 39 + [[True, False]]), {}, "lists of 0 and 1 of different lengths"),
+        (table(labels=[[0, 1]] * 40), {"classes": ("a", "b", "c")}, "has 2 labels a sample, `classes` 3 names"),
+        (table(labels=[[0, -1]] * 40), {}, "the label -1 is outside"),
+        (table(labels=[[7]] * 40), {"classes": ("a", "b")}, "the label 7 is outside the 2 names"),
+        (table(labels=pa.array([[]] * 40, pa.list_(pa.int64()))), {}, "`label` has empty lists alone"),
+        (table(labels=LABELS / 2), {"classes": ("a", "b")}, "`label` holds values, which have no `classes`"),
+        (table(labels=["cat", "dog"] * 20), {"classes": ("cat", "cow")}, "the label `dog` is not under `classes`"),
+        (table(), {"mask": "outline"}, "has no column `outline`"),
+        (table(), {"mask": "id"}, "`id` holds int64; masks are encoded like images"),
         (table(labels=LABELS - 1), {}, "the label -1 is outside"),
         (table(names=["a", "b"]), {}, "the label 3 is outside the 2 names"),
         (table(), {"label": "labl"}, "has no column `labl`"),
@@ -238,3 +254,133 @@ def test_a_parquet_file_is_copied_once_and_anew_when_it_changes(tmp_path: Path, 
     assert {image.tobytes() for image in found.train.images[ALL[:20]]} <= {image.tobytes() for image in IMAGES}
     (other,) = (cache / "netcalc/data/arrow").iterdir()
     assert other != copy
+
+
+# Several labels and values
+
+
+def labels_in_order(path: Path, **fields: Any) -> tuple[Any, NDArray[Any]]:
+    """Return the data set and the labels of all rows in file order."""
+    found = load_dataset(spec(path, split={"shares": (0.5, 0, 0.5)}, **fields))
+    own = {image.tobytes(): row for row, image in enumerate(IMAGES)}
+    labels = np.full((40, *found.train.labels.shape[1:]), np.nan)
+    for part in (found.train, found.test):
+        everything = np.arange(part.samples)
+        for image, label in zip(part.images[everything], part.labels[everything], strict=True):
+            labels[own[image.tobytes()]] = label
+    return found, labels
+
+
+RANDOM = np.random.default_rng(4)
+SEVERAL = RANDOM.integers(0, 2, (40, 3))
+LISTED = [np.flatnonzero(row).tolist() for row in SEVERAL]
+SEQUENCE = {"_type": "Sequence", "feature": {"names": ["a", "b", "c"], "_type": "ClassLabel"}}
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pa.array(SEVERAL.tolist()),
+        pa.array(SEVERAL.astype(bool).tolist()),
+        pa.array(SEVERAL.tolist(), pa.list_(pa.int8(), 3)),
+        pa.array(SEVERAL.tolist(), pa.large_list(pa.uint8())),
+        pa.array(LISTED),
+    ],
+    ids=["ints", "bools", "fixed", "large", "classes"],
+)
+def test_lists_are_several_labels(tmp_path: Path, suffix: str, labels: Any) -> None:
+    found, read = labels_in_order(stored(tmp_path / f"a.{suffix}", table(labels=labels)))
+    assert (found.target, found.classes) == ("multi_label", ("0", "1", "2"))
+    assert np.array_equal(read, SEVERAL)
+
+
+@pytest.mark.parametrize("feature", [SEQUENCE, [SEQUENCE["feature"]]], ids=["named", "listed"])
+def test_lists_of_named_classes_are_classes_even_where_all_are_0_or_1(tmp_path: Path, feature: Any) -> None:
+    pairs = [[0, 1], [1, 0]] * 20
+    metadata = {"huggingface": json.dumps({"info": {"features": {"label": feature}}})}
+    path = stored(tmp_path / "a.arrow", table(labels=pairs).replace_schema_metadata(metadata))
+    found, read = labels_in_order(path)
+    assert found.classes == ("a", "b", "c")
+    assert np.array_equal(read, [[1, 1, 0]] * 40)
+    bare = stored(tmp_path / "b.arrow", table(labels=pairs))
+    assert np.array_equal(labels_in_order(bare)[1], pairs)
+
+
+@pytest.mark.parametrize("shape", [(40,), (40, 3)])
+def test_floats_are_values(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    values = RANDOM.normal(size=shape)
+    found, read = labels_in_order(stored(tmp_path / "a.parquet", table(labels=values.tolist())))
+    assert (found.target, found.classes) == ("values", ())
+    assert np.array_equal(read, values.astype(np.float32))
+
+
+def test_names_for_whole_numbers_and_for_text(tmp_path: Path) -> None:
+    path = stored(tmp_path / "a.parquet", table(names=["a", "b", "c", "d"]))
+    assert load_dataset(spec(path, classes=("n", "e", "s", "w"))).classes == ("n", "e", "s", "w")
+    words = stored(tmp_path / "b.parquet", table(labels=["cat", "ant"] * 20))
+    found, read = labels_in_order(words, classes=("cat", "ant"))
+    assert found.classes == ("cat", "ant")
+    assert np.array_equal(read, [0, 1] * 20)
+
+
+# Masks
+
+MASKS = RANDOM.integers(0, 3, (40, 6, 5), dtype=np.uint8)
+
+
+def masked(masks: Any = MASKS) -> Any:
+    return table(outline=[{"bytes": m if isinstance(m, bytes | None) else png(m), "path": ""} for m in masks])
+
+
+def test_masks_stand_beside_their_images(tmp_path: Path) -> None:
+    found, read = labels_in_order(stored(tmp_path / "a.parquet", masked()), mask="outline")
+    assert (found.target, found.classes) == ("mask", ("0", "1", "2"))
+    assert np.array_equal(read, MASKS)
+
+
+def test_masks_are_resized_with_their_images(tmp_path: Path) -> None:
+    path = stored(tmp_path / "a.parquet", masked())
+    found = load_dataset(spec(path, mask="outline", resize=(12, 15), classes=("a", "b", "c")))
+    assert found.train.labels.shape == (32, 12, 15)
+    enlarged = {np.kron(mask, np.ones((2, 3), np.uint8)).tobytes() for mask in MASKS}
+    assert {mask.tobytes() for mask in found.train.labels[np.arange(32)]} <= enlarged
+
+
+@pytest.mark.parametrize(
+    ("damaged", "said"),
+    [
+        (None, "holds no image"),
+        (b"no image", "not an image that can be read"),
+        (png(MASKS[3][:5]), "the mask is 5×5 pixels, its image 6×5"),
+        (png(IMAGES[3]), "holds colours (RGB), which is no mask"),
+    ],
+)
+def test_a_damaged_mask_is_named_or_skipped(tmp_path: Path, damaged: Any, said: str) -> None:
+    path = stored(tmp_path / "a.arrow", masked([*MASKS[:3], damaged, *MASKS[4:]]))
+    message = str(refused(path, mask="outline"))
+    assert message.startswith(f"{path}: the mask of row 3")
+    assert said in message
+    found, read = labels_in_order(path, mask="outline", on_corrupt="skip")
+    assert found.skipped == (f"{path}: row 3",)
+    kept = np.delete(np.arange(40), 3)
+    assert np.array_equal(read[kept], MASKS[kept])
+    assert np.isnan(read[3]).all()
+
+
+def test_void_in_streamed_masks_is_told_when_it_is_met(tmp_path: Path) -> None:
+    masks = MASKS.copy()
+    masks[5, 0, 0] = 255
+    path = stored(tmp_path / "a.arrow", masked(masks))
+    found = load_dataset(spec(path, mask="outline", on_corrupt="skip"), ignore=255)
+    assert len(found.classes) == 3
+    strict = load_dataset(spec(path, mask="outline"))
+    parts = [(part, np.arange(part.samples)) for part in (strict.train, strict.test)]
+    with pytest.raises(CannotRunError, match="pixels of 255"):
+        [part.labels[everything] for part, everything in parts]
+
+
+def test_one_column_is_not_two_things() -> None:
+    for fields in ({"mask": "image"}, {"label": "image"}, {"mask": "outline", "label": "kind"}):
+        with pytest.raises(pydantic.ValidationError):
+            ParquetData(source="parquet", path="x", **fields)

@@ -98,6 +98,11 @@ def test_preprocessing_survives_json(resize):
     assert stored_preprocessing(json.dumps(before.to_dict()).encode(), "preprocessing.json") == before
 
 
+def test_preprocessing_of_values_has_no_classes():
+    before = preprocessing(classes=())
+    assert stored_preprocessing(json.dumps(before.to_dict()).encode(), "preprocessing.json") == before
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -113,7 +118,7 @@ def test_preprocessing_survives_json(resize):
         ({"mean": [float("nan")]}, "`mean.0`"),
         ({"mean": [0.1, 0.2]}, "2 and 1 for 1"),
         ({"std": [0]}, "`std.0`"),
-        ({"classes": ["a"]}, "`classes`"),
+        ({"classes": "ab"}, "`classes`"),
         ({"classes": [1, 2]}, "`classes.0`"),
         ({"other": 1}, "`other`"),
     ],

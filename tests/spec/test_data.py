@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from netcalc.diagnostics import SpecError
-from netcalc.spec.data import SOURCES, Downloaded, Packaged
+from netcalc.spec.data import SOURCES, Downloaded, Packaged, Target
 from netcalc.spec.dump import dump_spec
 from netcalc.spec.load import load_spec, parse_spec
 from netcalc.spec.schema import spec_schema
@@ -66,6 +66,49 @@ def test_the_json_schema_takes_every_source_with_its_own_fields() -> None:
     for wrong in ({"source": "other"}, {"source": "npz"}, "npz"):
         document["train"]["data"] = wrong
         assert not schema.is_valid(document), wrong
+
+
+TARGETS = [
+    "{source: image_folder, path: x, masks: y, classes: [road, sky]}",
+    "{source: csv, path: x.csv, shape: [8, 8, 3], values: [0, -1]}",
+    "{source: csv, path: x.csv, shape: [8, 8, 3], values: [x, y], header: true}",
+    "{source: parquet, path: cats, mask: outline, classes: [none, cat]}",
+    *(f"{{source: synthetic, shape: [8, 8, 3], target: {target}}}" for target in get_args(Target)),
+]
+
+
+@pytest.mark.parametrize("data", TARGETS)
+def test_targets_are_in_the_json_schema_and_survive_resolving(data: str) -> None:
+    text = SPEC.format(data=data)
+    schema = jsonschema.Draft202012Validator(spec_schema())
+    assert schema.is_valid(yaml.safe_load(text))
+    first = parse_spec(text, "net.yaml")
+    resolved = parse_spec(dump_spec(first), "resolved.yaml")
+    assert first.train is not None
+    assert resolved.train is not None
+    assert resolved.train.data == first.train.data
+
+
+def test_the_folder_of_masks_is_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(SPEC.format(data="{source: image_folder, path: a/x, masks: a/y}"))
+    train = load_spec(tmp_path / "net.yaml").train
+    assert train is not None
+    assert (train.data.path, train.data.masks) == (f"{tmp_path}/a/x", f"{tmp_path}/a/y")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("changes", "valid"),
+    [
+        ("[{random_crop: 4}, horizontal_flip]", True),
+        ("[{cutout: {size: 3}}]", True),
+        ("[spin]", False),
+        ("[{cutout: {side: 3}}]", False),
+        ("horizontal_flip", False),
+    ],
+)
+def test_the_json_schema_knows_the_changes_of_images(changes: str, valid: bool) -> None:
+    text = SPEC.format(data="digits") + f"  augment: {changes}\n"
+    assert jsonschema.Draft202012Validator(spec_schema()).is_valid(yaml.safe_load(text)) == valid
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,9 @@ from statistics import mean
 
 import pytest
 
-from netcalc.data.pipeline import training_batches
 from netcalc.spec.optimizers import OptimizerSpec
-from netcalc.train.evaluate import Evaluator
-from netcalc.train.optimizers import make_updater
-from netcalc.train.plan import make_plan
-from netcalc.train.step import evaluated_params, initial_train_state, make_update
 from tests.train.specs import graph_of
+from tests.train.training import trained
 
 DIGITS = """
 name: digits
@@ -64,14 +60,8 @@ SCHEDULES = {
 def accuracy(name, seed, epochs, rate):
     """Return the test accuracy of the last epoch."""
     overrides = f"train.optimizer={{{name}: {rate}}}", f"train.schedule={SCHEDULES.get(name, 'constant')}"
-    plan = make_plan(graph_of(DIGITS, *overrides, f"train.seed={seed}", f"train.epochs={epochs}"))
-    updater = make_updater(plan.spec, plan.recipe.facts, plan.pace)
-    update, current = make_update(plan.recipe, updater), initial_train_state(plan.recipe, updater)
-    for epoch in range(1, epochs + 1):
-        for images, labels in training_batches(plan.dataset.train, plan.samples_per_update, seed, epoch):
-            current, _ = update(current, plan.recipe.meter.zero(), images, labels)
-    params = evaluated_params(plan.recipe, updater, current)
-    return Evaluator(plan).test(params, current.state)["accuracy"]
+    run = trained(graph_of(DIGITS, *overrides, f"train.seed={seed}", f"train.epochs={epochs}"))
+    return run.test["accuracy"]
 
 
 @pytest.mark.slow

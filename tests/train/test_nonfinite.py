@@ -13,6 +13,7 @@ import pytest
 
 from netcalc.graph import build_complete
 from netcalc.spec.load import parse_spec
+from netcalc.spec.nonfinite import OnNonfinite
 from netcalc.train.checkpoint import load_checkpoint
 from netcalc.train.loop import DivergedError, train
 from netcalc.train.optimizers import make_updater
@@ -39,6 +40,8 @@ class Silent:
     def step(self, *args: Any) -> None: ...
 
     def epoch(self, *args: Any) -> None: ...
+
+    def returned(self, *args: Any) -> None: ...
 
 
 def planned(*overrides: str, text: str = NET) -> Plan:
@@ -140,6 +143,7 @@ def test_skipping_costs_what_clipping_does() -> None:
     assert graph.spec.train is not None
     plain = graph.spec.train
     assert not setup_of(graph, plain).gradients_wait
-    assert setup_of(graph, plain.model_copy(update={"on_nonfinite": "skip"})).gradients_wait
-    both = plain.model_copy(update={"on_nonfinite": "skip", "accumulate": 2})
+    skip = OnNonfinite.model_validate("skip")
+    assert setup_of(graph, plain.model_copy(update={"on_nonfinite": skip})).gradients_wait
+    both = plain.model_copy(update={"on_nonfinite": skip, "accumulate": 2})
     assert not setup_of(graph, both).gradients_wait

@@ -63,6 +63,9 @@ class Silent:
     def epoch(self, record):
         pass
 
+    def returned(self, found, count):
+        pass
+
 
 def stop_after(updates):
     """Ask to stop before the update after so many."""
@@ -284,6 +287,35 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_leads_to_the_same_end(
         resumed(run)
     assert resumed(run, checkpoint="previous").ending == "complete"
     assert left_behind(run) == uninterrupted()
+
+
+def test_previous_is_the_latest_before_the_last_that_is_not_damaged(uninterrupted, tmp_path):
+    run, _ = started(graph_of(NET, "train.keep_checkpoints=4"), tmp_path, stop_after(14))
+    folder, record = run / CHECKPOINTS, record_of(graph_of(NET))
+    names = [path.name for path in sorted(folder.glob("step-*"))]
+    assert names == ["step-00000000", "step-00000006", "step-00000012", "step-00000014"]
+    (folder / "step-00000012" / "training.safetensors").write_bytes(b"")
+    found = resume(run, record, checkpoint="previous")
+    assert found.start.saved.step == 6
+    (problem,) = found.damaged
+    assert "step-00000012/training.safetensors: damaged" in problem
+    (folder / "step-00000006" / "checkpoint.json").unlink()
+    found = resume(run, record, checkpoint="previous")
+    assert found.start.saved.step == 0
+    assert ["step-00000012" in found.damaged[0], "step-00000006" in found.damaged[1]] == [True, True]
+    assert resumed(run, checkpoint="previous").ending == "complete"
+    assert left_behind(run)[:2] == uninterrupted("train.keep_checkpoints=4")[:2]
+
+
+def test_where_all_before_the_last_are_damaged_each_is_named(tmp_path):
+    run, _ = started(graph_of(NET), tmp_path, stop_after(14))
+    steps = [path.name for path in (run / CHECKPOINTS).glob("step-*") if path.name != "step-00000014"]
+    for name in steps:
+        (run / CHECKPOINTS / name / "model.safetensors").write_bytes(b"x")
+    assert steps
+    with pytest.raises(CannotRunError, match="no checkpoint before the last one can be read") as error:
+        resumed(run, checkpoint="previous")
+    assert all(f"{name}/model.safetensors" in str(error.value) for name in steps)
 
 
 def test_a_pointer_that_is_gone_leaves_the_previous_checkpoint(tmp_path):
