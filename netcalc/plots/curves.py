@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -29,7 +30,7 @@ _UNSETTLED, _FEW = 0.1, 3
 """The first share of the epochs, which may leave the frame where there are so many values after it."""
 _STEPS = 10
 """Distinct rates up to which they go in steps, whose shape shows on a logarithmic axis."""
-_LINES = {"train": (0, (3, 1.5)), "validation": (0, (1, 1)), "test": "solid"}
+_LINES: Mapping[str, Any] = {"train": (0, (3, 1.5)), "validation": (0, (1, 1)), "test": "solid"}
 _SPLIT_COLOURS = {"train": COLOURS[0], "validation": COLOURS[2], "test": COLOURS[1]}
 
 

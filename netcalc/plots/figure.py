@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 __all__ = ["COLOURS", "FAINT", "INK", "Figure", "Format", "picture", "shortened", "styled"]
@@ -27,7 +25,7 @@ COLOURS: Sequence[str] = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
 INK, FAINT = "#262626", "#d0d0d0"
 
 _DPI = 150
-_STYLE: Mapping[str, Any] = {
+_STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#808080",
     "axes.grid": False,
@@ -66,11 +64,9 @@ def styled() -> Iterator[None]:
 def picture(figure: Figure, format: Format) -> bytes:
     """Return a figure as a file: the same figure gives the same bytes with one version of Matplotlib."""
     stream = io.BytesIO()
+    metadata = {"Date": None} if format == "svg" else None
     with styled():
-        if format == "svg":
-            FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
-        else:
-            FigureCanvasAgg(figure).print_png(stream)
+        figure.savefig(stream, format=format, backend="svg" if format == "svg" else "agg", metadata=metadata)
     return stream.getvalue()
 
 
