@@ -1,4 +1,4 @@
-"""`train.on_nonfinite: rollback` from the command line: what is said, what is left, and the way on from its limit."""
+"""`train.on_nonfinite: rollback` on the command line: what is said, what is left, and the way on from its limit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def test_a_bad_image_costs_one_update_an_epoch(here: Cli, folder: Path) -> None:
     done = here("train", "net.yaml", *CPU, cwd=folder)
     assert done.code == 0, done.stderr
     run = folder / "runs" / "net-1"
-    first, second = json.loads((run / "checkpoints" / "last" / "checkpoint.json").read_text())["progress"]["left_out"]
+    first, second = json.loads((run / "checkpoints" / "last" / "checkpoint.json").read_text())["progress"][
+        "left_out"
+    ]
     assert 1 <= first <= 6 < second <= 12
     assert f"update {first} of epoch 1 is the first that is not finite: in its forward, at `norm`" in done.stderr
     assert f"= left out, 1 so far; written with its batch to nonfinite-{first:08d}.json" in done.stderr
