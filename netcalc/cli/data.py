@@ -41,8 +41,11 @@ def preview(
     from netcalc.data.preview import preview as make_sheet
     from netcalc.train.device import computing_on
 
+    chosen = found.train.seed if seed is None else seed
+    main = next(output.node for output in found.outputs if not output.train_only)
+    ignore = found.train.loss_of(main).ignored
     with computing_on("cpu"):
-        sheet = make_sheet(found.train, found.sections, count, found.train.seed if seed is None else seed)
+        sheet = make_sheet(found.train, found.sections, count, chosen, ignore)
     try:
         sheet.save(output, "PNG")
     except OSError as error:

@@ -14,6 +14,7 @@ import pytest
 from jax.errors import JaxRuntimeError
 from jax.experimental.compilation_cache import compilation_cache
 
+from netcalc.analysis.batch_memory import BatchMemory
 from netcalc.analysis.memory import training_memory, training_step
 from netcalc.analysis.setup import setup_of
 from netcalc.data.pipeline import epoch_order, training_batches
@@ -399,6 +400,19 @@ def test_the_model_of_memory_has_the_bytes_of_the_copy(method: str, graph: Calla
     leaves = jax.tree.leaves(kept_of(make_plan(changed)))
     assert snapshot_bytes(changed) == sum(leaf.nbytes for leaf in leaves if leaf.ndim)
     assert snapshot_bytes(graph(*METHODS[method], "train.on_nonfinite=skip")) == 0
+
+
+def test_the_largest_batch_leaves_room_for_the_copy(graph: Callable[..., Graph]) -> None:
+    needed = {}
+    for policy in ("abort", "rollback"):
+        changed = graph(f"train.on_nonfinite={policy}")
+        update = changed.spec.train
+        assert update is not None
+        memory = BatchMemory(changed)
+        needed[policy] = (memory.fixed_bytes(update), memory.needed_bytes(update, 16))
+    price = snapshot_bytes(changed)
+    assert price > 0
+    assert needed["rollback"] == tuple(size + price for size in needed["abort"])
 
 
 def test_the_copy_is_renewed_in_its_place(graph: Callable[..., Graph]) -> None:
