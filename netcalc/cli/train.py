@@ -20,7 +20,8 @@ from netcalc.units import plural
 
 if TYPE_CHECKING:
     from netcalc.train.device import JaxDevice
-    from netcalc.train.loop import DivergedError, Outcome, Start
+    from netcalc.train.loop import Start
+    from netcalc.train.outcome import DivergedError, Outcome
     from netcalc.train.plan import Plan
     from netcalc.train.run_record import RunRecord, Session
 
@@ -182,8 +183,8 @@ def _train(
     """Train, print how it went, and leave in the run what became of it; exits with 128 + n after a signal n."""
     from netcalc.cli.progress import TrainingProgress
     from netcalc.train.device import describe
-    from netcalc.train.loop import DivergedError
     from netcalc.train.loop import train as run_training
+    from netcalc.train.outcome import DivergedError
     from netcalc.train.records import read_records
     from netcalc.train.resources import (
         measured_resources,

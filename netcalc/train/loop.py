@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
 
 import jax
 
@@ -25,79 +23,26 @@ from netcalc.train.checkpoint import (
     unpoint,
 )
 from netcalc.train.evaluate import Evaluator
+from netcalc.train.guard import Guard
 from netcalc.train.metrics import Metrics
 from netcalc.train.optimizers import make_updater
+from netcalc.train.outcome import DivergedError, Ending, Outcome, Reporter
 from netcalc.train.plan import Plan
-from netcalc.train.post_mortem import PostMortem, examined, explain, files_of, write_post_mortem
+from netcalc.train.post_mortem import examined, explain, files_of, write_post_mortem
 from netcalc.train.records import EpochRecord, append_record, rewind_records
 from netcalc.train.restore import restored
-from netcalc.train.rollback import Kept, Samples, first_kept, kept_if_finite, returned
+from netcalc.train.rollback import Kept, Samples, returned
 from netcalc.train.run import CHECKPOINTS
-from netcalc.train.step import TrainState, all_finite, evaluated_params, initial_train_state, make_update
+from netcalc.train.step import TrainState, evaluated_params, initial_train_state, make_update
 from netcalc.train.watch import Watch
-
-Ending = Literal["complete", "early_stopping", "max_time", "interrupted"]
-
-
-class Reporter(Protocol):
-    """Who watches a training. `running` reads the epoch's means so far; it waits for the device."""
-
-    def step(self, epoch: int, done: int, running: Callable[[], Metrics]) -> None:
-        """`done` samples of this epoch have been handed to the device."""
-        ...
-
-    def epoch(self, record: EpochRecord) -> None:
-        """An epoch is over, or the test split was evaluated within one."""
-        ...
-
-    def returned(self, found: PostMortem | None, count: int) -> None:
-        """An update was not finite and is left out, the `count`-th of the training; None: made again, all are."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a training ended: after how many updates and why, with its last and its best record.
-
-    `signal` is what cut it short, None where nothing did; then `last` may be of an earlier update than `step`.
-    `left_out` are the numbers of updates that a rollback left out, those of earlier sessions too.
-    """
-
-    step: int
-    last: EpochRecord
-    best: EpochRecord
-    ending: Ending
-    signal: int | None = None
-    seconds: float = 0.0
-    left_out: tuple[int, ...] = ()
-
-
-_LOOK_EVERY = 16
-"""Updates from one look at the loss to the next."""
 
 
 class _NotFiniteError(Exception):
     """A loss or a parameter is not finite."""
 
 
-class DivergedError(Exception):
-    """A training that is not finite any more: what the post-mortem found, and the last good checkpoint's step.
-
-    `left_out` are the numbers of the updates that were left out before, as many as the limit allows.
-    """
-
-    def __init__(self, found: PostMortem | None, saved_step: int, left_out: tuple[int, ...] = ()) -> None:
-        super().__init__("the training is not finite")
-        self.found, self.saved_step, self.left_out = found, saved_step, left_out
-
-
 def _of_split(split: str, measures: Metrics) -> dict[str, float]:
     return {f"{split}_{name}": value for name, value in measures.items()}
-
-
-def _is_ready(array: Any) -> bool:
-    """Tell whether the device has computed an array."""
-    return bool(array.is_ready())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +86,7 @@ class _Training:
         self.optimizer = make_updater(plan.spec, plan.recipe.facts, plan.pace)
         self.update = make_update(plan.recipe, self.optimizer)
         self.evaluator = Evaluator(plan)
-        self.skips = plan.spec.on_nonfinite.kind == "skip"
-        self.rollback = plan.spec.on_nonfinite.rollback
-        self.kept: Kept | None = None
-        self.looked_at: jax.Array | None = None
+        self.guard = Guard(plan.spec.on_nonfinite)
         self.watch = Watch(plan.best, plan.spec.early_stopping)
         self.last: EpochRecord | None = None
         self.validates = parse_interval(plan.spec.validate_every)
@@ -212,8 +154,7 @@ class _Training:
         if self.progress.epoch_updates == 0:
             self.progress = replace(self.progress, epoch=self.progress.epoch + 1, epoch_images=0, epoch_seconds=0.0)
             self.sums = self.plan.recipe.meter.zero()
-        if self.rollback is not None:
-            self._keep()
+        self.guard.begin_epoch(self.current, self.sums)
         self.epoch_began = time.perf_counter() - self.progress.epoch_seconds
         batches = training_batches(
             self.plan.dataset.train,
@@ -234,9 +175,9 @@ class _Training:
                 epoch_updates=self.progress.epoch_updates + 1,
                 epoch_images=self.progress.epoch_images + len(labels),
             )
-            self._look_at_loss()
-            if self.rollback is not None and self.step % self.rollback.every == 0:
-                self._keep()
+            if self.guard.knows_of_trouble(self.step, self.sums):
+                self._return()
+            self.guard.after_update(self.step, self.current, self.sums)
             self.reporter.step(self.progress.epoch, self.progress.epoch_images, self._running)
             if self.progress.epoch_updates == self.plan.steps_per_epoch:
                 self._finish_epoch()
@@ -277,60 +218,41 @@ class _Training:
             return time.perf_counter() - self.saved_at >= interval.every
         return self.step % interval.every == 0
 
-    def _look_at_loss(self) -> None:
-        """Act if the loss is known not to be finite; never wait for the device.
-
-        A sum of losses stays NaN or infinite once one of them is, so it is enough to look at one now and then.
-        """
-        if self.skips or self.step % _LOOK_EVERY:
-            return
-        if self.looked_at is not None and _is_ready(self.looked_at):
-            if not math.isfinite(float(self.looked_at)):
-                self._return()
-            self.looked_at = None
-        if self.looked_at is None:
-            self.looked_at = self.sums.loss + 0  # a copy: the next update donates the sum
-
     def _require_finite(self) -> None:
         """Act unless parameters and losses are finite; waits for the device."""
-        if not self.skips and not all_finite((self.current.params, self.sums.loss)):
+        if self.guard.finds_trouble(self.current, self.sums):
             self._return()
-
-    def _keep(self) -> None:
-        """Let this be the state to return to, unless it is not finite."""
-        if self.kept is None:
-            self.kept = first_kept(self.current, self.sums)
-        else:
-            self.kept = kept_if_finite(self.kept, self.current, self.sums)
 
     def _return(self) -> None:
         """Come to this update once more from the last good state, without those that are not finite.
 
         Raises _NotFiniteError where the spec does not ask for that, DivergedError for one update too many.
         """
-        if self.kept is None:
+        kept = self.guard.kept
+        if kept is None:
             raise _NotFiniteError
         done = self.progress.epoch_updates
-        first = done - (self.step - int(self.kept.current.step))
+        first = done - (self.step - int(kept.current.step))
         batches = training_batches(
             self.plan.dataset.train, self.plan.samples_per_update, self.plan.spec.seed, self.progress.epoch, first
         )
         before = self.progress.left_out
-        self.kept, self.current, self.sums = returned(
-            self.kept, (self.current, self.sums), islice(batches, done - first), self.update, self._leave_out
+        kept, self.current, self.sums = returned(
+            kept, (self.current, self.sums), islice(batches, done - first), self.update, self._leave_out
         )
-        self.looked_at = None
+        self.guard.has_returned(kept)
         if self.progress.left_out == before:
             self.reporter.returned(None, len(before))
 
     def _leave_out(self, kept: Kept, after: TrainState, samples: Samples, losses: tuple[float, ...]) -> None:
         """Explain an update that is not finite and note it; raises DivergedError where it is one too many."""
-        assert self.rollback is not None
+        rollback = self.guard.rollback
+        assert rollback is not None
         found = examined(self.plan, kept.current, after, *samples)
         step = int(kept.current.step) + 1
         found = replace(found, step=step, epoch=self.progress.epoch, losses=losses)
         left_out = self.progress.left_out
-        if len(left_out) >= self.rollback.limit:
+        if len(left_out) >= rollback.limit:
             write_post_mortem(self.directory, found, *samples)
             raise DivergedError(found, self.saved_step, left_out)
         write_post_mortem(self.directory, found, *samples, files_of(step))

@@ -8,8 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from netcalc.train.loop import Reporter
 from netcalc.train.metrics import Metrics
+from netcalc.train.outcome import Reporter
 from netcalc.train.post_mortem import PostMortem
 from netcalc.train.records import EpochRecord
 

@@ -20,7 +20,7 @@ from netcalc.train.records import EpochRecord
 from netcalc.train.run import SPEC
 
 if TYPE_CHECKING:
-    from netcalc.train.loop import Reporter
+    from netcalc.train.outcome import Reporter
     from netcalc.train.post_mortem import PostMortem
 
 PREFIX = "events"

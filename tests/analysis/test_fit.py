@@ -81,9 +81,14 @@ def needed_bytes(graph: Graph, update: UpdateSpec, batch: int, *, high: bool = F
     return (memory.high_bytes if high else memory.total_bytes) + memory.parts.batch
 
 
-@cache
 def needs(text: str, update: UpdateSpec, *, high: bool = False) -> list[int]:
-    return [needed_bytes(graph_of(text), update, batch, high=high) for batch in range(1, TRIED + 1)]
+    return _needs(text, update.model_dump_json(exclude_none=True), high=high)
+
+
+@cache
+def _needs(text: str, update: str, *, high: bool) -> list[int]:
+    spec = UpdateSpec.model_validate_json(update)
+    return [needed_bytes(graph_of(text), spec, batch, high=high) for batch in range(1, TRIED + 1)]
 
 
 def by_trying(taken: list[int], usable_bytes: int) -> int:

@@ -15,8 +15,9 @@ from netcalc.graph import build_complete
 from netcalc.spec.load import parse_spec
 from netcalc.spec.nonfinite import OnNonfinite
 from netcalc.train.checkpoint import load_checkpoint
-from netcalc.train.loop import DivergedError, train
+from netcalc.train.loop import train
 from netcalc.train.optimizers import make_updater
+from netcalc.train.outcome import DivergedError
 from netcalc.train.plan import Plan, make_plan
 from netcalc.train.post_mortem import BATCH, REPORT, PostMortem
 from netcalc.train.run import CHECKPOINTS

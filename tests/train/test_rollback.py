@@ -22,9 +22,10 @@ from netcalc.diagnostics import CannotRunError
 from netcalc.graph import Graph
 from netcalc.train import loop, post_mortem
 from netcalc.train.checkpoint import leaves_by_path, load_training
-from netcalc.train.loop import DivergedError, Outcome, train
+from netcalc.train.loop import train
 from netcalc.train.metrics import Sums
 from netcalc.train.optimizers import make_updater
+from netcalc.train.outcome import DivergedError, Outcome
 from netcalc.train.plan import Plan, make_plan
 from netcalc.train.post_mortem import BATCH, REPORT, PostMortem, files_of
 from netcalc.train.records import read_records
