@@ -71,9 +71,10 @@ def test_one_convolution() -> None:
     found = training(graph, batch=2)
     outputs, kernel = 2 * 6 * 6 * 4 * 4, 3 * 3 * 4 * 4
     # Nothing takes the place of a convolution's result: outputs, the labels of that size, and the gradient.
-    assert astuple(found.parts) == (kernel, 0, 0, 0, 2 * (64 * 4 + 36 * 4), outputs, 2 * outputs)
+    # Labels are a mask, as large as the input.
+    assert astuple(found.parts) == (kernel, 0, 0, 0, 2 * (64 * 4 + 64 * 4), outputs, 2 * outputs, 0)
     # Half the squared error needs no array of labels.
-    assert astuple(training(graph, batch=2, loss="half_mse").parts)[5:] == (outputs, outputs)
+    assert astuple(training(graph, batch=2, loss="half_mse").parts)[5:] == (outputs, outputs, 0)
     assert (found.total_bytes, found.peak_at) == (sum(astuple(found.parts)), "conv1")
 
 
@@ -250,7 +251,7 @@ def test_images_of_a_data_set_arrive_as_bytes_in_their_own_size() -> None:
     how = setup_of(graph, graph.spec.train)
     assert (how.batch, how.inputs) == (16, {"input": RawInput(28 * 28, is_prepared=True)})
     found = training_memory(graph, how, training_step(graph, how))
-    assert found.parts.batch == 16 * (28 * 28 + 4 * 30 * 30)
+    assert found.parts.batch == 16 * (28 * 28 + 4)
     # The prepared images are there for the kernel's gradient.
     assert found.parts.activations >= 16 * 32 * 32 * 4
 

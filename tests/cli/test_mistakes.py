@@ -204,7 +204,7 @@ def test_output_that_cannot_be_written(here: Cli, good: Path, target: str, forma
         (["check", "good.yaml", "-f", "table"], "table"),
         (["train", "good.yaml", "--device", "abacus"], "abacus"),
         (["evaluate"], "RUN"),
-        (["predict", "run"], "FILE"),
+        (["predict", "run"], "PATH"),
         (["predict", "run", "x.png", "--top", "0"], "--top"),
         (["analyse", "good.yaml"], "analyse"),
         (["--quiet"], "--quiet"),

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from netcalc.cli import progress
 from netcalc.cli.progress import TrainingProgress, returned_lines
-from netcalc.train.metrics import Metrics
 from netcalc.train.post_mortem import PostMortem
 from netcalc.train.records import EpochRecord
 
@@ -32,7 +31,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def rate_after(shown: TrainingProgress, done: int) -> str:
-    shown.step(1, done, lambda: Metrics(1.0, 0.5))
+    shown.step(1, done, lambda: {"loss": 1.0, "accuracy": 0.5})
     assert shown.bar is not None
     (task,) = shown.bar.tasks
     rate: str = task.fields["rate"]
@@ -50,7 +49,7 @@ def test_a_training_that_goes_on_within_an_epoch_has_the_rate_of_its_own_images(
 
 
 def record(epoch: int) -> EpochRecord:
-    return EpochRecord(epoch, 1, None, None, None, None, None, 1.0)
+    return EpochRecord(epoch, 1, 1.0)
 
 
 def test_the_rate_is_that_since_the_last_record(now: list[float]) -> None:

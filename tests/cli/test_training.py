@@ -175,7 +175,6 @@ def broken_files(folder: Path, image: Path) -> Iterator[Path]:
         (folder / name).write_bytes(data)
         yield folder / name
     yield folder / "none.png"
-    yield folder
 
 
 def test_predict_names_the_image_that_it_cannot_read(

@@ -249,7 +249,7 @@ def test_losses_of_mixed_samples_weigh_both_classes() -> None:
     [
         ("{rotation: 200}", "less than or equal to 180"),
         ("{random_crop: 0}", "greater than 0"),
-        ("rotate", "unknown field `rotate` of `augment[0]`"),
+        ("rotate", "unknown `augment[0]`: `rotate`"),
         ("{random_resized_crop: {area: [0.9, 0.1]}}", "smallest, largest"),
         ("{random_erasing: {area: [0.1, 2]}}", "at most 1"),
         ("rotation", "`rotation` needs `degrees`"),

@@ -99,7 +99,7 @@ def test_preprocessing_survives_json(resize):
 
 
 def test_preprocessing_of_values_has_no_classes():
-    before = preprocessing(classes=())
+    before = preprocessing(classes=(), target="values")
     assert stored_preprocessing(json.dumps(before.to_dict()).encode(), "preprocessing.json") == before
 
 

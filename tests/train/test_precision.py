@@ -67,7 +67,7 @@ def means(name: str, precision: str, seeds: int, *overrides: str) -> Means:
     own = (*overrides, f"train.precision={precision}")
     found = [trained(network(name, *own, f"train.seed={seed}")) for seed in range(seeds)]
     return Means(
-        mean(one.training.loss for one in found),
+        mean(one.training["loss"] for one in found),
         mean(one.test["loss"] for one in found),
         mean(one.test["accuracy"] for one in found),
     )

@@ -142,15 +142,15 @@ def made_by_hand(plan: Plan, left_out: Sequence[int]) -> tuple[dict[str, Any], l
     update = make_update(plan.recipe, optimizer)
     current, losses, step = initial_train_state(plan.recipe, optimizer), [], 0
     for epoch in range(1, plan.steps // plan.steps_per_epoch + 1):
-        sums = Sums.zero()
+        sums = plan.recipe.meter.zero()
         for images, labels in training_batches(plan.dataset.train, plan.samples_per_update, plan.spec.seed, epoch):
             step += 1
             if step in left_out:
                 current = current._replace(step=current.step + 1)
             else:
                 current, sums = update(current, sums, images, labels)
-        losses.append(sums.means().loss)
-    return leaves_by_path((current, Sums.zero())), losses
+        losses.append(sums.means()["loss"])
+    return leaves_by_path((current, plan.recipe.meter.zero())), losses
 
 
 def assert_same(run: Path, expected: dict[str, Any]) -> None:
@@ -173,7 +173,7 @@ def test_it_equals_a_training_in_which_the_bad_updates_are_left_out(
     assert [found.step for found in noting.found if found is not None] == list(bad)
     expected, losses = made_by_hand(plan, bad)
     assert_same(run, expected)
-    assert [record.train_loss for record in read_records(run)[1:]] == losses
+    assert [record.metrics["train_loss"] for record in read_records(run)[1:]] == losses
     assert np.isfinite(losses).all()
 
 
@@ -338,7 +338,7 @@ def test_parameters_that_are_not_finite_are_left_out_too(
     assert outcome.left_out == (2,)
     expected, losses = made_by_hand(plan, (2,))
     assert_same(run, expected)
-    found = [record.train_loss for record in read_records(run)[1:]]
+    found = [record.metrics["train_loss"] for record in read_records(run)[1:]]
     np.testing.assert_array_equal(np.array(found, float), losses)
 
 
@@ -375,7 +375,7 @@ def test_the_update_is_that_of_a_training_which_aborts(graph: Callable[..., Grap
         state = initial_train_state(plan.recipe, optimizer)
         batch = (plan.dataset.train.images[np.arange(16)], plan.dataset.train.labels[:16])
         step: Any = make_train_step(plan.recipe, optimizer)
-        texts.add(step.lower(state, Sums.zero(), *batch).as_text())
+        texts.add(step.lower(state, plan.recipe.meter.zero(), *batch).as_text())
     assert len(texts) == 1
 
 
@@ -391,7 +391,7 @@ def snapshot_bytes(graph: Graph) -> int:
 
 def kept_of(plan: Plan) -> Kept:
     optimizer = make_updater(plan.spec, plan.recipe.facts, plan.pace)
-    return first_kept(initial_train_state(plan.recipe, optimizer), Sums.zero())
+    return first_kept(initial_train_state(plan.recipe, optimizer), plan.recipe.meter.zero())
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -227,9 +227,8 @@ train: {data: digits}
             ("one output", "`scores`, `head`"),
             8,
         ),
-        (HEADS, ("counted but not trained yet: `head`", "when: false", "--set params.aux=false"), 8),
     ],
-    ids=["inputs", "outputs", "auxiliary"],
+    ids=["inputs", "outputs"],
 )
 def test_what_has_not_one_input_and_one_output_says_which(text, words, line):
     with pytest.raises(SpecError) as error:
