@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from netcalc.data.catalog import KnownSamples
 from netcalc.graph import Graph, Node
 from netcalc.layers.base import TensorType
 from netcalc.spec.data import DataSpec, Target
+from netcalc.spec.losses import BinaryCrossEntropy, CrossEntropy, Loss, LossSpec
+from netcalc.spec.training import UpdateSpec
 from netcalc.units import format_shape, plural
 
 
@@ -57,22 +60,16 @@ _LOSSES: Mapping[Target, tuple[str, ...]] = MappingProxyType(
 """The losses that go with a target."""
 
 
-def misfits_of_samples(
-    graph: Graph,
-    source: str,
-    shape: tuple[int, ...],
-    target: Target,
-    classes: int,
-    values: tuple[int, ...],
-    loss: str,
-) -> Iterator[Misfit]:
-    """Yield where images of `shape`, as they reach the network, and their targets do not fit input and main output.
+def misfits_of_samples(graph: Graph, source: str, samples: KnownSamples, update: UpdateSpec) -> Iterator[Misfit]:
+    """Yield where images, as they reach the network, and their targets do not fit input, outputs and losses.
 
-    `classes` is their number, `values` the shape of one sample's values, `loss` the name of the main output's loss.
-    The network must have one input and one output at inference. Codes are NC201, NC202 and NC204.
+    `samples.shape` is what is left of an image after `resize` and `pad`. The network must have one input and one
+    output of inference. Codes are NC201 for the images, NC202 for an output, NC204 for a loss.
     """
-    yield from misfits_of_images(graph, source, shape)
-    yield from misfits_of_output(graph, graph.main_output, source, shape, target, classes, values, loss)
+    yield from misfits_of_images(graph, source, samples.shape)
+    for name in graph.outputs:
+        found = tuple(_misfits_of_loss(graph, name, source, samples, update))
+        yield from found or _misfits_of_output(graph, name, source, samples, update.loss_of(name).kind)
 
 
 def misfits_of_images(graph: Graph, source: str, shape: tuple[int, ...]) -> Iterator[Misfit]:
@@ -86,31 +83,56 @@ def misfits_of_images(graph: Graph, source: str, shape: tuple[int, ...]) -> Iter
         yield Misfit("NC201", message, "change the `input`, or `resize` and `pad` the data", "train.data")
 
 
-def misfits_of_output(
-    graph: Graph,
-    name: str,
-    source: str,
-    shape: tuple[int, ...],
-    target: Target,
-    classes: int,
-    values: tuple[int, ...],
-    loss: str,
+def _misfits_of_loss(
+    graph: Graph, name: str, source: str, samples: KnownSamples, update: UpdateSpec
 ) -> Iterator[Misfit]:
-    """Yield where the targets of images of `shape` do not fit one output (NC202) or its loss (NC204)."""
-    if loss not in _LOSSES[target]:
-        message = f"the targets of `{source}` are {TARGETS[target]}, which `{loss}` does not compare with an output"
-        help = f"use {' or '.join(f'`{name}`' for name in _LOSSES[target])}"
-        yield Misfit("NC204", message, help, "train.loss")
+    """Yield where the loss of an output does not go with the targets (NC204)."""
+    loss = update.loss_of(name)
+    section = f"train.losses.{name}" if name in update.losses else "train.loss"
+    if loss.kind not in _LOSSES[samples.target]:
+        what = f"the targets of `{source}` are {TARGETS[samples.target]}"
+        message = f"{what}, which `{loss.kind}` does not compare with an output"
+        help = f"use {' or '.join(f'`{kind}`' for kind in _LOSSES[samples.target])}"
+        yield Misfit("NC204", message, help, section)
         return
+    section += f".{loss.kind}"
+    if loss.ignored is not None and samples.target != "mask":
+        message = f"`ignore` is of masks, the targets of `{source}` are {TARGETS[samples.target]}"
+        yield Misfit("NC204", message, "leave it out", f"{section}.ignore")
+    main = update.loss_of(graph.main_output)
+    if samples.target == "mask" and loss.ignored != main.ignored:
+        message = f"the loss of `{name}` ignores {_ignored(loss)}, that of `{graph.main_output}` {_ignored(main)}"
+        yield Misfit("NC204", message, "give both the same `ignore`: they read the same masks", section)
+    yield from _misfits_of_weights(graph, name, samples.classes, loss.chosen, section)
+
+
+def _misfits_of_weights(graph: Graph, name: str, classes: int, loss: Loss, section: str) -> Iterator[Misfit]:
+    facts = graph.nodes[name].facts
+    match loss:
+        case CrossEntropy(class_weights=tuple(weights)) if len(weights) != classes:
+            message = f"`class_weights` has {len(weights)} numbers, the data have {classes} classes"
+            yield Misfit("NC204", message, "give one for each class", f"{section}.class_weights")
+        case BinaryCrossEntropy(positive_weight=tuple(weights)) if facts and len(weights) != facts.output.channels:
+            has = f"`positive_weight` has {plural(len(weights), 'number')}"
+            message = f"{has}, the output {plural(facts.output.channels, 'value')}"
+            yield Misfit("NC204", message, "give one for each value", f"{section}.positive_weight")
+
+
+def _ignored(loss: LossSpec) -> str:
+    return "no label" if loss.ignored is None else str(loss.ignored)
+
+
+def _misfits_of_output(graph: Graph, name: str, source: str, samples: KnownSamples, loss: str) -> Iterator[Misfit]:
+    """Yield where targets do not fit an output (NC202)."""
     node = graph.nodes[name]
     if node.facts is None:
         return
-    output = node.known.output
+    output, target, classes = node.known.output, samples.target, samples.classes
     one_of_two = classes == 2 and loss != "cross_entropy"
     if target == "values":
-        wrong = _misfit_of_values(output, source, values)
+        wrong = _misfit_of_values(output, source, samples.values)
     elif target == "mask":
-        wrong = _misfit_of_masks(output, source, shape, classes, one_of_two)
+        wrong = _misfit_of_masks(output, source, samples.shape, classes, one_of_two)
     else:
         wrong = _misfit_of_classes(output, source, classes, one_of_two and target == "class")
     if wrong is not None:

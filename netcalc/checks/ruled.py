@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from netcalc.checks.rules import RULES, Finding, Rule, Subject
 from netcalc.diagnostics import Diagnostic, Span
@@ -48,11 +48,4 @@ def _inputs(graph: Graph, node: Node) -> list[str]:
 def _span(graph: Graph, finding: Finding) -> Span | None:
     if finding.node is not None:
         return finding.node.spec.fields.get(finding.field, finding.node.spec.span)
-    return finding.span or _section(graph.spec.sections, finding.section)
-
-
-def _section(sections: Mapping[str, Span], path: str) -> Span | None:
-    """Return the place of a part of the spec, or of the nearest part around it that is written."""
-    while path and path not in sections:
-        path = path.rpartition(".")[0]
-    return sections.get(path)
+    return finding.span or graph.spec.place(finding.section)

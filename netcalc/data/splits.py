@@ -42,12 +42,14 @@ def stratified(labels: NDArray[np.int32], shares: Sequence[float], seed: int) ->
     return [np.sort(np.concatenate(chosen)) for chosen in parts]
 
 
-def class_counts(split: Split, classes: int) -> tuple[int, ...]:
-    """Return how many samples of each class there are, of masks how many pixels; labels beyond are none."""
+def class_counts(split: Split, classes: int, ignored: int | None = None) -> tuple[int, ...]:
+    """Return how many samples of each class there are, of masks how many pixels, without those that are ignored."""
     counts = np.zeros(classes, np.int64)
     for start in range(0, split.samples, _AT_A_TIME):
         labels = np.asarray(split.labels[np.arange(start, min(start + _AT_A_TIME, split.samples))]).ravel()
         counts += np.bincount(labels[labels < classes], minlength=classes)
+    if ignored is not None and ignored < classes:
+        counts[ignored] = 0
     return tuple(counts.tolist())
 
 

@@ -98,6 +98,9 @@ class _Reader:
         if self.findings:
             raise SpecError(sorted(self.findings, key=_place))
         places = self._places()
+        for written, node in self.output_names.items():  # losses are by their nodes from here on
+            if node is not None and node != written:
+                places |= _renamed(places, f"train.losses.{written}", f"train.losses.{node}")
         if train is not None:
             train = train.model_copy(update={"data": train.data.beside(places)})
         return NetworkSpec(
@@ -355,6 +358,12 @@ class OutputFields(Fields):
 
 _IMPORTED = ("imports", "defaults", "blocks")
 """The sections of a file that is imported."""
+
+
+def _renamed(places: Mapping[str, Span], path: str, to: str) -> dict[str, Span]:
+    """Return the places at a path and below it, by another path."""
+    below = {name: span for name, span in places.items() if f"{name}.".startswith(f"{path}.")}
+    return {to + name[len(path) :]: span for name, span in below.items()}
 
 
 def _place(finding: Diagnostic) -> tuple[str, int, int]:

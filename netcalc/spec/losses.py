@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, NonNegativeFloat, PositiveFloat, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, NonNegativeFloat, PositiveFloat, Tag
 
 from netcalc.choice import LIST_AS_TUPLE, Fields, OneOf
 
 BALANCED = "balanced"
+
+
+def _some_positive(value: tuple[float, ...]) -> tuple[float, ...]:
+    if not any(value):
+        raise ValueError("should weigh one class at least")
+    return value
 
 
 def _word_or_list(value: Any) -> Any:
@@ -23,7 +29,9 @@ def _number_or_list(value: Any) -> Any:
     raise ValueError("should be a number or a list of numbers, one for each class")
 
 
-_Weights = Annotated[tuple[NonNegativeFloat, ...], LIST_AS_TUPLE, Field(min_length=2)]
+_Weights = Annotated[
+    tuple[NonNegativeFloat, ...], LIST_AS_TUPLE, Field(min_length=2), AfterValidator(_some_positive)
+]
 ClassWeights = Annotated[
     Annotated[Literal["balanced"], Tag("(word)")] | Annotated[_Weights, Tag("(list)")],
     Discriminator(lambda value: "(word)" if isinstance(value, str) else "(list)"),
@@ -55,7 +63,7 @@ class CrossEntropy(Loss):
     class_weights: ClassWeights | None = Field(
         default=None,
         description="factor of each class's part of the loss; balanced: N / (classes · samples of the class) in "
-        "the training set, whose mean over the samples is 1",
+        "the training set, whose mean over its samples is 1",
     )
     ignore: Ignored | None = Field(
         default=None, description="label of the pixels that do not count, such as 255; of masks only"

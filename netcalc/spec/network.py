@@ -74,3 +74,9 @@ class NetworkSpec:
     """Where each part of the spec stands, by its dotted path: `train`, `budgets.params.max`."""
     unused: tuple[Unused, ...] = ()
     """Blocks and parameters that the spec's file defines and nothing reads."""
+
+    def place(self, path: str) -> Span | None:
+        """Return where a part of the spec stands, or the nearest part around it that is written."""
+        while path and path not in self.sections:
+            path = path.rpartition(".")[0]
+        return self.sections.get(path)

@@ -11,7 +11,7 @@ from netcalc.spec.blocks import BLOCK_KEYS
 from netcalc.spec.nodes import GROUPS, WIRING, node_kind
 from netcalc.spec.sections import MODELS, SECTIONS
 from netcalc.spec.source import YamlDict, YamlList, YamlScalar, YamlTree, parse_yaml
-from netcalc.spec.validation import field_model
+from netcalc.spec.validation import field_model, is_mapping
 
 
 def override(tree: YamlTree, assignment: str) -> YamlTree:
@@ -86,8 +86,22 @@ def _assign(
     fields = _fields(tree, step, origin, model)
     field = model.model_fields.get(step) if model else None
     inner = fields.entries.get(step, YamlScalar(None, origin))
-    changed = _assign(inner, rest, value, origin, field_model(field.annotation) if field else None)
+    of_field = field_model(field.annotation) if field else None
+    if rest and field is not None and is_mapping(field.annotation):
+        changed = _assign_by_name(inner, rest, value, origin, of_field)
+    else:
+        changed = _assign(inner, rest, value, origin, of_field)
     return fields.replaced(step, changed, fields.keys.get(step, origin))
+
+
+def _assign_by_name(
+    tree: YamlTree, steps: list[str], value: YamlTree, origin: Span, model: type[Fields] | None
+) -> YamlTree:
+    """Replace a value in a mapping from names to models, such as `train.losses`."""
+    name, *rest = steps
+    named = tree if isinstance(tree, YamlDict) else YamlDict({}, {}, tree.span)
+    changed = _assign(named.entries.get(name, YamlScalar(None, origin)), rest, value, origin, model)
+    return named.replaced(name, changed, named.keys.get(name, origin))
 
 
 def _fields(tree: YamlTree, step: str, origin: Span, model: type[Fields] | None) -> YamlDict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import Tag, ValidationError
@@ -145,6 +145,9 @@ def _model_at(model: type[Fields] | None, place: tuple[int | str, ...]) -> type[
             continue
         if isinstance(step, int):  # an item of a list has the model of the list
             continue
+        if is_mapping(annotation):  # a name that people give
+            annotation = field_model(annotation)
+            continue
         model = field_model(annotation)
         if model is None:
             return None
@@ -160,6 +163,12 @@ def _is_tag(step: int | str) -> bool:
 
 def _tag(member: Any) -> str:
     return next((item.tag for item in getattr(member, "__metadata__", ()) if isinstance(item, Tag)), "")
+
+
+def is_mapping(annotation: Any) -> bool:
+    """Tell whether a field holds values by names that people give."""
+    origin = typing.get_origin(annotation)
+    return origin in (dict, Mapping) or any(map(is_mapping, typing.get_args(annotation)))
 
 
 def field_model(annotation: Any) -> type[Fields] | None:

@@ -68,7 +68,7 @@ def _half_mse(spec: HalfMse, target: Target, counts: tuple[int, ...] | None) -> 
 
     def loss(outputs: jax.Array, labels: jax.Array) -> jax.Array:
         apart = outputs - wanted_outputs(outputs, labels, target)
-        return 0.5 * jnp.mean(jnp.sum(jnp.square(apart), axis=-1), axis=1)
+        return 0.5 * _over_positions(jnp.sum(jnp.square(apart), axis=-1), target)
 
     return loss
 
@@ -79,7 +79,7 @@ def _huber(spec: Huber, target: Target, counts: tuple[int, ...] | None) -> Sampl
     def loss(outputs: jax.Array, labels: jax.Array) -> jax.Array:
         size = jnp.abs(outputs - wanted_outputs(outputs, labels, target))
         near = jnp.minimum(size, spec.delta)
-        return jnp.mean(jnp.sum(near * (size - 0.5 * near), axis=-1), axis=1)
+        return _over_positions(jnp.sum(near * (size - 0.5 * near), axis=-1), target)
 
     return loss
 
@@ -106,11 +106,12 @@ def wanted_outputs(outputs: jax.Array, labels: jax.Array, target: Target) -> jax
 
 
 def balanced_weights(counts: tuple[int, ...]) -> tuple[float, ...]:
-    """Return N / (classes · samples of the class) for each class, 0 for a class without samples.
+    """Return N / (K · samples of the class) for each of the K classes that have some, and 0 for the others.
 
-    The mean over the samples is 1 where every class has some.
+    The mean over the samples is 1.
     """
-    return tuple(sum(counts) / (len(counts) * count) if count else 0.0 for count in counts)
+    present = sum(count > 0 for count in counts)
+    return tuple(sum(counts) / (present * count) if count else 0.0 for count in counts)
 
 
 def _class_weights(spec: CrossEntropy, classes: int, counts: tuple[int, ...] | None) -> jax.Array | None:
@@ -124,6 +125,11 @@ def _class_weights(spec: CrossEntropy, classes: int, counts: tuple[int, ...] | N
 def _of_class(values: jax.Array, true: jax.Array) -> jax.Array:
     """Return the value of each position's class; a label that is ignored may be beyond all classes."""
     return jnp.take_along_axis(values, true[..., None], axis=-1, mode="clip")[..., 0]
+
+
+def _over_positions(each: jax.Array, target: Target) -> jax.Array:
+    """Return the mean over pixels of masks; all values of a sample are one vector, whatever their shape."""
+    return jnp.sum(each, axis=1) if target == "values" else jnp.mean(each, axis=1)
 
 
 def _mean_of_positions(each: jax.Array, labels: jax.Array | None, ignored: int | None) -> jax.Array:

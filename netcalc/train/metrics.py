@@ -20,6 +20,8 @@ Metrics = Mapping[str, float]
 """Means over samples by the names of their measures; `loss` is always one."""
 
 _TOP = 5
+_COUNTED = "counted"
+"""The share of pixels that are not ignored, summed beside the measures."""
 _CARRY = 24
 """Bits of a count that are kept apart from the higher ones, so that it is exact up to 2⁵⁵."""
 
@@ -41,7 +43,11 @@ class Sums(NamedTuple):
         """Return the means over samples; waits for the device."""
         weight = float(self.weight) or float("nan")
         sums = {"loss": self.loss, **self.totals}
-        return {name: float(total) / weight for name, total in sums.items()}
+        means = {name: float(total) / weight for name, total in sums.items()}
+        if _COUNTED in means:  # right pixels and those that count, both as shares of all
+            counted = means.pop(_COUNTED)
+            means["accuracy"] = means["accuracy"] / counted if counted else float("nan")
+        return means
 
     def counted(self) -> NDArray[np.int64] | None:
         """Return the counts as whole numbers, None where nothing is counted; waits for the device."""
@@ -72,7 +78,12 @@ class Meter:
     def measures(self) -> tuple[str, ...]:
         """The names of what is summed beside the loss; the mean IoU is computed from counts."""
         names = measures_of(self.target, self.classes, training=self.training)
-        return tuple(name for name in names if name not in ("loss", "mean_iou"))
+        summed = tuple(name for name in names if name not in ("loss", "mean_iou"))
+        return (*summed, _COUNTED) if self._leaves_out_pixels else summed
+
+    @property
+    def _leaves_out_pixels(self) -> bool:
+        return self.target == "mask" and self.ignored is not None
 
     def zero(self) -> Sums:
         """Return sums over no samples."""
@@ -97,7 +108,7 @@ class Meter:
         """Return every measure; waits for the device."""
         found = sums.means()
         if self.target == "mask" and (confusion := sums.counted()) is not None:
-            found["mean_iou"] = mean_iou(confusion)
+            found["mean_iou"] = mean_iou(confusion, self.ignored)
         return {name: found[name] for name in MEASURES if name in found}  # a jitted step sorts its totals
 
     def answers(self, outputs: jax.Array) -> jax.Array:
@@ -116,11 +127,10 @@ class Meter:
         answers = self.answers(outputs)
         true = jnp.reshape(labels, answers.shape)
         right = (answers == true).astype(jnp.float32).reshape(len(outputs), -1)
-        if self.ignored is None or self.target != "mask":
-            each = {"accuracy": jnp.mean(right, axis=1)}
-        else:
-            counting = (true != self.ignored).reshape(right.shape)
-            each = {"accuracy": jnp.sum(right * counting, axis=1) / jnp.maximum(jnp.sum(counting, axis=1), 1)}
+        each = {"accuracy": jnp.mean(right, axis=1)}
+        if self._leaves_out_pixels:
+            counting = jnp.not_equal(true, self.ignored or 0).reshape(right.shape)
+            each = {"accuracy": jnp.mean(right * counting, axis=1), _COUNTED: jnp.mean(counting, axis=1)}
         if "top5_accuracy" in self.measures:
             of_true = jnp.take_along_axis(outputs, true[..., None], axis=-1)
             # As many outputs may be larger than that of the true class, or as large and before it as `argmax` does.
@@ -153,12 +163,15 @@ def make_meter(loss: LossSpec, target: Target, classes: int, *, training: bool, 
     return Meter(target, classes, 0.0 if is_logit else 0.5, loss.ignored, training, counts)
 
 
-def mean_iou(confusion: NDArray[np.int64]) -> float:
-    """Return the mean over classes of intersection over union; those neither true nor answered are left out.
+def mean_iou(confusion: NDArray[np.int64], ignored: int | None = None) -> float:
+    """Return the mean over classes of intersection over union.
 
-    NaN where there is none (Everingham et al. 2010, the measure of PASCAL VOC).
+    Those neither true nor answered are left out, and one whose pixels do not count; NaN where there is none
+    (Everingham et al. 2010, the measure of PASCAL VOC).
     """
     ious = class_ious(confusion)
+    if ignored is not None and ignored < len(ious):
+        ious[ignored] = np.nan
     return float(np.mean(ious[~np.isnan(ious)])) if not np.isnan(ious).all() else float("nan")
 
 

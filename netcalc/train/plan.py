@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import jax
 
-from netcalc.analysis.data_fit import TARGETS, Misfit, misfits_of_ends, misfits_of_images, misfits_of_output
+from netcalc.analysis.data_fit import TARGETS, Misfit, misfits_of_ends, misfits_of_images, misfits_of_samples
 from netcalc.compiler.network import Network
 from netcalc.data.augment import augmented, mixes
+from netcalc.data.catalog import KnownSamples
 from netcalc.data.pipeline import normalized, prepare, prepared_labels, scaled
 from netcalc.data.preprocessing import Preprocessing, fit_preprocessing, unfitted
 from netcalc.data.samples import Dataset
@@ -19,7 +20,7 @@ from netcalc.diagnostics import Diagnostic, SpecError
 from netcalc.graph import Graph
 from netcalc.spec.metrics import BEST, measured_metrics
 from netcalc.spec.stopping import Watched
-from netcalc.spec.training import EPOCHS, TrainingSpec, UpdateSpec
+from netcalc.spec.training import EPOCHS, TrainingSpec
 from netcalc.train.factors import Pace, pace_of
 from netcalc.train.recipe import Augment, Recipe, Samples, Task, make_recipe
 
@@ -82,13 +83,12 @@ def make_plan(graph: Graph, preprocessing: Preprocessing | None = None, samples:
     seen = preprocessing or unfitted(dataset.train.images.shape[1:], spec.data, places)
     seen = replace(seen, classes=dataset.classes, target=dataset.target)
     check_samples(graph, seen, dataset.name, dataset.train.labels.shape[1:])
-    check_losses(graph, spec, len(dataset.classes))
     preprocessing = preprocessing or fit_preprocessing(dataset, spec.data, places)
     fill = ignored or 0
     recipe = make_recipe(
         graph,
         spec,
-        _task(spec, dataset),
+        _task(spec, dataset, graph.main_output),
         lambda images: prepare(images, preprocessing, dataset.max_value),
         augment=_augment(spec, preprocessing, dataset, fill),
         prepare_labels=lambda labels: prepared_labels(labels, preprocessing, dataset.target, fill),
@@ -125,39 +125,20 @@ def check_samples(
 
     `values` is the shape of one sample's values, that of the main output where it is not known.
     """
-    spec = training_of(graph)
-    target, classes, shape = preprocessing.target, len(preprocessing.classes), preprocessing.shape
-    values = graph.nodes[graph.main_output].known.output.shape if values is None else values
-    _raise_first(graph, misfits_of_images(graph, source, shape))
-    for name in graph.outputs:
-        loss = spec.loss_of(name).kind
-        _raise_first(graph, misfits_of_output(graph, name, source, shape, target, classes, values, loss))
+    if values is None:
+        values = graph.nodes[graph.main_output].known.output.shape
+    samples = KnownSamples(preprocessing.shape, preprocessing.target, len(preprocessing.classes), values)
+    _raise_first(graph, misfits_of_samples(graph, source, samples, training_of(graph)))
 
 
-def check_losses(graph: Graph, spec: UpdateSpec, classes: int) -> None:
-    """Raise SpecError for a loss with weights for another number of classes than there are."""
-    places = graph.spec.sections
-    for output in graph.outputs:
-        chosen = spec.loss_of(output).chosen
-        for name in ("class_weights", "positive_weight"):
-            weights = chosen.model_dump().get(name)
-            if not isinstance(weights, tuple) or len(weights) == classes:
-                continue
-            # One output may stand for two classes.
-            if name == "positive_weight" and len(weights) == graph.nodes[output].known.output.channels:
-                continue
-            message = f"`{name}` has {len(weights)} numbers, the data have {classes} classes"
-            named = [place for place in places if place.startswith("train.loss") and place.endswith(f".{name}")]
-            raise _error(graph, "NC011", message, named[0] if named else "train", "give one for each class")
-
-
-def _task(spec: TrainingSpec, dataset: Dataset) -> Task:
+def _task(spec: TrainingSpec, dataset: Dataset, main: str) -> Task:
     """Return what samples are to give; classes are counted where a loss is weighted by their numbers."""
     classes = 0 if dataset.target == "values" else len(dataset.classes)
     losses = [spec.loss, *spec.losses.values()]
     if not any(loss.is_balanced for loss in losses):
         return Task(dataset.target, classes)
-    return Task(dataset.target, classes, class_counts(dataset.train, classes))
+    ignored = spec.loss_of(main).ignored
+    return Task(dataset.target, classes, class_counts(dataset.train, classes, ignored))
 
 
 def _check_watched(plan: Plan) -> None:
@@ -188,7 +169,7 @@ def _augment(spec: TrainingSpec, preprocessing: Preprocessing, dataset: Dataset,
         x = scaled(images, preprocessing, dataset.max_value)
         mixed = augmented(spec.augment, key, x, labels, target, fill)
         x = normalized(mixed.images, preprocessing)
-        if not mixes(spec.augment):
+        if not mixes(spec.augment, target):
             return Samples(x, mixed.labels)
         return Samples(x, mixed.labels, mixed.others, mixed.share)
 
@@ -205,4 +186,4 @@ def _raise_first(graph: Graph, misfits: Iterable[Misfit]) -> None:
 
 
 def _error(graph: Graph, code: str, message: str, section: str, help: str) -> SpecError:
-    return SpecError([Diagnostic(code, message, graph.spec.sections.get(section), help)])
+    return SpecError([Diagnostic(code, message, graph.spec.place(section), help)])

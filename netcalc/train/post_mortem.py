@@ -183,12 +183,15 @@ def _in_batch(
             return _at(plan, node.name, "forward", (*read, output), _GROWN if has_grown else _OF_NODE)
     outputs = tuple(_range(f"output `{name}`", seen[name]) for name in network.outputs)
     value, gradients = jax.value_and_grad(_loss, argnums=1)(plan, params, before.state, samples, key)
+    labels = _range("labels", samples.labels)
     if not np.isfinite(value):
-        return _found("loss", outputs, _APART)
+        is_of_labels = labels.nonfinite or labels.extent > _HUGE
+        return _found("loss", (*outputs, labels), _OF_LABELS if is_of_labels else _APART)
+    has_grown = any(one.extent > _HUGE for one in (*outputs, *(_range("", value) for value in seen.values())))
     for node in reversed(network.nodes):  # the backward pass comes from the end
         ranges = _ranges(" of the gradient", gradients.get(node.name, {}))
         if any(one.nonfinite for one in ranges):
-            return _at(plan, node.name, "backward", (*outputs, *ranges), _SLOPE)
+            return _at(plan, node.name, "backward", (*outputs, *ranges), _GROWN if has_grown else _SLOPE)
     return None
 
 
@@ -217,6 +220,7 @@ _NO_MEMORY = _Cause(
     "not known: the device has no memory to examine the layers one by one",
     "the batch is saved: examine it with a smaller `batch_size`, or on a CPU",
 )
+_OF_LABELS = _Cause("labels so large that their losses overflow", "look at the data; scale values to the size of 1")
 _SLOPE = _Cause(
     "a slope that is infinite or not a number, as of a root or a logarithm at 0",
     "raise the layer's `epsilon`, or clip gradients (`train.clip: {norm: 1}`)",

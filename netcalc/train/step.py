@@ -140,28 +140,42 @@ def make_update(recipe: Recipe, optimizer: Optimizer) -> TrainStep:
     gather, penalized = make_gathering_step(recipe), _make_penalized(recipe)
     nothing = jax.jit(lambda params: nothing_gathered(recipe, params))
 
-    def change(current: TrainState, gathered: Gathered, state: State) -> TrainState:
-        """Return the state after an update; `state` is what batch-norm statistics were before its batches."""
+    skips = recipe.spec.on_nonfinite.kind == "skip"
+
+    def change(
+        current: TrainState, gathered: Gathered, state: State, sums: Sums, own: Sums
+    ) -> tuple[TrainState, Sums]:
+        """Return the state after an update, and the sums of metrics.
+
+        Where an update may be left out, `state` is what batch-norm statistics were before its batches, `sums` those
+        of metrics, and `own` the sums of the update alone.
+        """
         trained = _trained(recipe, current.params)
         mean = jax.tree.map(lambda total: total / gathered.samples, gathered.gradients)
         params, optimizer_state = _changed(
             optimizer, penalized(mean, trained), current, trained, gathered.loss / gathered.samples
         )
         after = TrainState(params, current.state, optimizer_state, current.step + 1)
-        if recipe.spec.on_nonfinite.kind != "skip":
-            return after
+        if not skips:
+            return after, own
         before = current._replace(state=state, step=current.step + 1)
-        return _either(all_finite((gathered.gradients, gathered.loss)), after, before)
+        finite = all_finite((gathered.gradients, gathered.loss))
+        added: Sums = jax.tree.map(jnp.add, sums, own)
+        return _either(finite, after, before), _either(finite, added, sums)
 
     changed = jax.jit(change, donate_argnums=(0,))
 
     def update(current: TrainState, sums: Sums, images: ArrayLike, labels: ArrayLike) -> tuple[TrainState, Sums]:
         # The state is donated from batch to batch, so it is at one place only.
-        before = jax.tree.map(jnp.copy, current.state) if recipe.spec.on_nonfinite.kind == "skip" else {}
+        before = jax.tree.map(jnp.copy, current.state) if skips else {}
+        own = recipe.meter.zero() if skips else sums
         gathered, current = nothing(current.params)._replace(state=current.state), current._replace(state={})
         for some_images, some_labels in split_batch((images, labels), recipe.spec.batch_size):
-            gathered, sums = gather(current, gathered, sums, some_images, some_labels)
-        return changed(current._replace(state=gathered.state), gathered._replace(state={}), before), sums
+            gathered, own = gather(current, gathered, own, some_images, some_labels)
+        sums = sums if skips else own
+        current, gathered = current._replace(state=gathered.state), gathered._replace(state={})
+        after: tuple[TrainState, Sums] = changed(current, gathered, before, sums, own)
+        return after
 
     return update
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from netcalc.analysis.data_fit import Misfit, misfits_of_ends, misfits_of_output, misfits_of_samples
+from netcalc.analysis.data_fit import Misfit, misfits_of_ends, misfits_of_samples
+from netcalc.data.catalog import KnownSamples
 from netcalc.graph import build_complete
 from netcalc.spec.data import Target
 from netcalc.spec.load import parse_spec
+from netcalc.spec.training import UpdateSpec
 
 FLAT = "input: [8, 8, 1]\nlayers: [flatten, {{dense: {outputs}}}]\n"
 MAP = "input: [8, 8, 1]\nlayers: [{{conv: {{filters: {outputs}, kernel: {kernel}}}}}]\n"
@@ -24,7 +28,8 @@ def misfits(
     shape: tuple[int, ...] = (8, 8, 1),
 ) -> list[Misfit]:
     graph = build_complete(parse_spec(text, "net.yaml"))
-    return list(misfits_of_samples(graph, "npz", shape, target, classes, values, loss))
+    samples = KnownSamples(shape, target, classes, values)
+    return list(misfits_of_samples(graph, "npz", samples, UpdateSpec.model_validate({"loss": loss})))
 
 
 @pytest.mark.parametrize(
@@ -126,10 +131,68 @@ outputs: [{name: head, train_only: true}, main]
 """
     graph = build_complete(parse_spec(text, "net.yaml"))
     assert list(misfits_of_ends(graph)) == []
-    facts = ("npz", (8, 8, 1), "class", 10, (), CE)
-    assert list(misfits_of_samples(graph, *facts)) == []
-    (found,) = misfits_of_output(graph, "head", *facts)
+    (found,) = misfits_of_samples(graph, "npz", KnownSamples((8, 8, 1), "class", 10), UpdateSpec())
     assert found.node is graph.nodes["head"]
+    both = UpdateSpec.model_validate({"losses": {"head": {CE: {"class_weights": [1.0, 2.0]}}, "main": MSE}})
+    (found,) = misfits_of_samples(graph, "npz", KnownSamples((8, 8, 1), "class", 10), both)
+    assert (found.code, found.section) == ("NC204", f"train.losses.head.{CE}.class_weights")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "target", "classes", "loss", "said"),
+    [
+        (4, "class", 4, {CE: {"ignore": 3}}, "`ignore` is of masks, the targets of `npz` are one class a sample"),
+        (4, "multi_label", 4, {BCE: {"ignore": 0}}, "`ignore` is of masks"),
+        (
+            4,
+            "class",
+            4,
+            {CE: {"class_weights": [1.0, 2.0]}},
+            "`class_weights` has 2 numbers, the data have 4 classes",
+        ),
+        (
+            1,
+            "class",
+            2,
+            {BCE: {"positive_weight": [1.0, 3.0]}},
+            "`positive_weight` has 2 numbers, the output 1 value",
+        ),
+        (
+            4,
+            "multi_label",
+            4,
+            {BCE: {"positive_weight": [3.0]}},
+            "`positive_weight` has 1 number, the output 4 values",
+        ),
+    ],
+)
+def test_fields_of_a_loss_that_do_not_go_with_the_targets(
+    outputs: int, target: Target, classes: int, loss: dict[str, Any], said: str
+) -> None:
+    graph = build_complete(parse_spec(FLAT.format(outputs=outputs), "net.yaml"))
+    update = UpdateSpec.model_validate({"loss": loss})
+    (found,) = misfits_of_samples(graph, "npz", KnownSamples((8, 8, 1), target, classes), update)
+    assert found.code == "NC204"
+    assert said in found.message
+    assert found.section.startswith("train.loss.")
+
+
+def test_heads_on_masks_ignore_the_same_label() -> None:
+    text = """
+input: [8, 8, 1]
+layers: [{conv: {filters: 3, kernel: 1}, name: main}, {conv: {filters: 3, kernel: 1}, name: head, from: input}]
+outputs: [main, {name: head, train_only: true}]
+"""
+    graph = build_complete(parse_spec(text, "net.yaml"))
+    masks = KnownSamples((8, 8, 1), "mask", 3)
+    for losses, said in (
+        ({"main": {CE: {"ignore": 255}}}, "the loss of `head` ignores no label, that of `main` 255"),
+        ({"head": {CE: {"ignore": 255}}}, "the loss of `head` ignores 255, that of `main` no label"),
+    ):
+        (found,) = misfits_of_samples(graph, "npz", masks, UpdateSpec.model_validate({"losses": losses}))
+        assert (found.code, found.message) == ("NC204", said)
+    both = UpdateSpec.model_validate({"loss": {CE: {"ignore": 255}}})
+    assert list(misfits_of_samples(graph, "npz", masks, both)) == []
 
 
 def test_several_main_outputs_are_still_too_many() -> None:

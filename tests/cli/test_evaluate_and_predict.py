@@ -239,6 +239,11 @@ def test_every_kind_of_target_trains_is_evaluated_and_predicted(here: Cli, tmp_p
         ("train.loss={huber: 0}", "`delta` should be greater than 0"),
         ("train.loss=crossentropy", "`loss`"),
         ("train.losses={auxiliary: huber}", "`losses` names `auxiliary`, which is no output"),
+        ("train.losses.dense1.huber.delta=0", "`delta` should be greater than 0"),
+        ("train.losses.dense1.huber.delt=1", "unknown field `delt` of `huber`"),
+        ("train.losses.dense1=hubert", "unknown `dense1`: `hubert`"),
+        ("train.loss={cross_entropy: {class_weights: [0, 0, 0, 0]}}", "`class_weights` should weigh one class"),
+        ("train.loss={cross_entropy: {ignore: 3}}", "`ignore` is of masks"),
     ],
 )
 def test_losses_and_metrics_that_do_not_fit_name_their_line(

@@ -63,7 +63,7 @@ def test_balanced_weights_are_by_the_counts_of_the_training_set():
     weights = balanced_weights(counts)
     assert weights == tuple(15 / (4 * count) for count in counts)
     assert sum(w * c for w, c in zip(weights, counts, strict=True)) / 15 == pytest.approx(1)
-    assert balanced_weights((3, 0, 1)) == (4 / 9, 0.0, 4 / 3)
+    assert balanced_weights((3, 0, 1)) == (4 / 6, 0.0, 4 / 2)
     expected = smoothed_cross_entropy(OUTPUTS, LABELS, 0.1, weights)
     spec = {"cross_entropy": {"label_smoothing": 0.1, "class_weights": "balanced"}}
     np.testing.assert_allclose(losses(spec, OUTPUTS, LABELS, counts=counts), expected, rtol=2e-5)
@@ -110,6 +110,12 @@ def test_huber_is_quadratic_up_to_delta_and_linear_from_there(delta):
     np.testing.assert_allclose(found, expected, rtol=2e-5)
     if delta == 1e6:
         np.testing.assert_allclose(found, losses("half_mse", OUTPUTS, VALUES, "values"), rtol=1e-6)
+
+
+def test_values_of_several_axes_are_one_vector():
+    for kind in ("half_mse", "huber"):
+        flat = losses(kind, OUTPUTS, VALUES, "values")
+        np.testing.assert_allclose(losses(kind, OUTPUTS.reshape(7, 2, 2), VALUES.reshape(7, 2, 2), "values"), flat)
 
 
 KINDS = ["cross_entropy", "binary_cross_entropy", "half_mse", "huber"]

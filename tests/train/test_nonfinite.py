@@ -120,8 +120,8 @@ def test_skipping_leaves_everything_as_it_was(accumulate: int) -> None:
         np.testing.assert_array_equal(a, np.asarray(b))
     for a, b in zip(jax.tree.leaves(before[1]), jax.tree.leaves(after.optimizer), strict=True):
         np.testing.assert_array_equal(a, np.asarray(b))
-    if accumulate == 1:
-        assert float(sums.weight) == 64
+    assert float(sums.weight) == 64
+    assert np.isfinite(float(sums.loss))
 
 
 def test_skipping_a_finite_update_changes_nothing() -> None:
@@ -148,3 +148,21 @@ def test_skipping_costs_what_clipping_does() -> None:
     assert setup_of(graph, plain.model_copy(update={"on_nonfinite": skip})).gradients_wait
     both = plain.model_copy(update={"on_nonfinite": skip, "accumulate": 2})
     assert not setup_of(graph, both).gradients_wait
+
+
+def test_labels_that_overflow_are_named_as_the_cause(tmp_path: Path) -> None:
+    images = np.zeros((40, 4, 4, 1), np.uint8)
+    values = np.full((40, 2), 3e30, np.float32)
+    np.savez(tmp_path / "data.npz", images=images, labels=values)
+    text = f"""\
+name: net
+input: [4, 4, 1]
+layers: [flatten, {{dense: 2}}]
+train:
+  data: {{source: npz, path: {tmp_path / "data.npz"}}}
+  loss: half_mse
+"""
+    found = diverged(tmp_path, text=text)
+    assert found.where == "loss"
+    assert found.cause.startswith("labels so large that their losses overflow")
+    assert any(one.name == "labels" and one.largest == pytest.approx(3e30) for one in found.ranges)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from netcalc.analysis.data_fit import (
     Misfit,
     misfits_of_ends,
-    misfits_of_output,
     misfits_of_samples,
     prepared_shape,
 )
@@ -96,7 +96,8 @@ def loss_of_target(subject: Subject) -> Iterator[Finding]:
     """The loss does not go with the targets of the data.
 
     Why: `cross_entropy` is of one class out of several, so that it goes with classes and masks; values are no
-    probabilities, so that only `half_mse` and `huber` go with them. `netcalc train` stops with this error.
+    probabilities, so that only `half_mse` and `huber` go with them. `ignore` is of masks, the same for all outputs,
+    and there are as many `class_weights` as classes. `netcalc train` stops with this error.
 
     Example:
         input: [16, 16, 1]
@@ -126,13 +127,7 @@ def _misfits_of_samples(subject: Subject) -> Iterator[Misfit]:
     shape = prepared_shape(known.shape, train.data) if known is not None else None
     if known is None or shape is None:  # what is not known now is when the data are read
         return
-    source, target, classes, values = train.data.source, known.target, known.classes, known.values
-    loss = train.loss_of(graph.main_output).kind
-    yield from misfits_of_samples(graph, source, shape, target, classes, values, loss)
-    for output in graph.spec.outputs:
-        if output.train_only:
-            loss = train.loss_of(output.node).kind
-            yield from misfits_of_output(graph, output.node, source, shape, target, classes, values, loss)
+    yield from misfits_of_samples(graph, train.data.source, replace(known, shape=shape), train)
 
 
 def _found(code: str, misfits: Iterable[Misfit]) -> Iterator[Finding]:
