@@ -14,6 +14,7 @@ from netcalc.cli.evaluate import CheckpointOption, MetricsFormat, RunArgument
 from netcalc.cli.options import CacheOption, Device, DeviceOption, OutputOption
 from netcalc.cli.output import console, write_text
 from netcalc.diagnostics import CannotRunError
+from netcalc.render.printable import printable
 from netcalc.units import finite, plural
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def predict(
     write_text(text, output)
     if skipped:
         what = plural(len(skipped), "file")
-        console(stderr=True).print(f"skipped {what} that cannot be decoded, the first {skipped[0]}", soft_wrap=True)
+        first = printable(skipped[0])
+        console(stderr=True).print(f"skipped {what} that cannot be decoded, the first {first}", soft_wrap=True)
 
 
 def _saved(found: Iterator[Prediction], masks: Path | None, files: list[str]) -> Iterator[Prediction]:
@@ -108,7 +110,7 @@ def _written(found: Iterator[Prediction], target: Target, top: int, format: Metr
                 names = [f"{what}_{n + 1}" for n in range(widest // 2) for what in ("class", "score")]
             return csv_text([("file", *names), *rows])
         case MetricsFormat.text:
-            return "".join(f"{one.file}: {_words(one, target, top)}\n" for one in found)
+            return "".join(f"{printable(f'{one.file}: {_words(one, target, top)}')}\n" for one in found)
 
 
 def _record(one: Prediction, target: Target, top: int) -> dict[str, Any]:

@@ -113,6 +113,21 @@ def test_a_file_that_cannot_be_decoded_is_an_error_or_left_out(
     assert (done.code, done.stdout) == (0, "file\n")
 
 
+def test_names_of_files_do_nothing_to_a_terminal(here: Cli, trained: Trained, folder: Path, tmp_path: Path) -> None:
+    good = next((folder / "3").iterdir()).read_bytes()
+    hostile = tmp_path / "b\x1b[31m\nc.png"
+    hostile.write_bytes(good)
+    (tmp_path / "a\x1b]0;.png").write_bytes(b"no picture")
+    done = here("predict", trained.run, tmp_path, "--on-corrupt", "skip", *CPU)
+    assert done.code == 0
+    assert "\x1b" not in done.stdout + done.stderr
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(f"{tmp_path}/b\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}c.png: ")
+    assert "the first " + str(tmp_path / "a\N{REPLACEMENT CHARACTER}]0;.png") in done.stderr
+    found = here("predict", trained.run, tmp_path, "--on-corrupt", "skip", "-f", "json", *CPU).stdout
+    assert json.loads(found)["predictions"][0]["file"] == str(hostile)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
