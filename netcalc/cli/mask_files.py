@@ -30,6 +30,8 @@ def write_mask(mask: NDArray[np.int32], path: Path) -> None:
     from PIL import Image
 
     depth = np.uint8 if int(mask.max(initial=0)) < 256 else np.uint16
+    if path.exists() and not path.is_file():
+        raise CannotRunError(f"{path}: not a regular file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask.astype(depth)).save(path)
