@@ -248,5 +248,5 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
         with pytest.raises(CannotRunError, match=f"{name}: not a regular file"):
             image_files([tmp_path / "a.png", tmp_path / name])
     assert image_files([tmp_path]) == [str(tmp_path / "a.png")]
-    with pytest.raises(CannotRunError, match="pipe.png: not a regular file"):
+    with pytest.raises(CannotRunError, match=r"pipe\.png: not a regular file"):
         write_mask(np.zeros((2, 2), np.int32), tmp_path / "pipe.png")
