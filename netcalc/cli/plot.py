@@ -64,7 +64,8 @@ def plot(
     have the largest scores.
 
     Curves need neither data nor JAX; a run may be under way. A picture that makes no sense of a run is left out,
-    and it is told why. A run that is named twice is drawn once. Matplotlib comes with the extra `plots` of the package.
+    and it is told why; a run that is named twice is drawn once. Matplotlib comes with the extra `plots` of the
+    package.
     """
     runs = list({os.path.realpath(run): run for run in reversed(runs)}.values())[::-1]
     chosen = _chosen(only, len(runs))
