@@ -11,6 +11,7 @@ from netcalc.cli.live_chart import LiveChart
 from netcalc.cli.output import console
 from netcalc.render.printable import printable
 from netcalc.spec.metrics import title_of, written
+from netcalc.units import plural
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -105,6 +106,8 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
         parts.append(_figures({f"{split}_{name}": measured[name] for name in measured if name not in _LEFT_OUT}))
     if record.images_per_second is not None:
         parts.append(f"{record.images_per_second:,.0f} images/s  {record.seconds:.1f} s")
+    if record.left_out_samples:
+        parts.append(f"left out {plural(record.left_out_samples, 'sample')}")
     waited = record.waited_seconds
     if waited is not None and waited >= _NOTICED_SECONDS and waited > _WORTH_TELLING * record.seconds:
         parts.append(f"waited {waited:.1f} s for data")

@@ -185,7 +185,7 @@ def _train(
     from netcalc.train.device import describe
     from netcalc.train.loop import train as run_training
     from netcalc.train.outcome import DivergedError
-    from netcalc.train.records import read_records
+    from netcalc.train.records import left_out_samples, read_records
     from netcalc.train.resources import (
         measured_resources,
         resident_bytes,
@@ -234,6 +234,9 @@ def _train(
         log.print(line, soft_wrap=True)
     if outcome.left_out:
         log.print(f"{_left_out(outcome.left_out)}, as their losses or parameters were not finite", soft_wrap=True)
+    elif lost := left_out_samples(read_records(run)):
+        what = plural(lost, "sample")
+        log.print(f"left out {what}, as updates from them would not have been finite", soft_wrap=True)
     if outcome.signal is not None:
         log.print(f"interrupted after {outcome.step} updates; saved in {run}", soft_wrap=True)
         log.print(f"to go on: netcalc train --resume {run}", soft_wrap=True)
