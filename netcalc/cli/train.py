@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 from collections.abc import Sequence
@@ -285,8 +286,9 @@ def _figures(plan: Plan, outcome: Outcome) -> list[str]:
     last, best = outcome.last, outcome.best
     tested = {name: value for name, value in last.metrics.items() if name.startswith("test_")}
     lines = [f"{title_of(name)} {written(name, value)}\n" for name, value in tested.items()]
-    if best.step != last.step:
-        metric = plan.best.metric
+    metric = plan.best.metric
+    # Where none was finite the first record stands for the best.
+    if best.step != last.step and math.isfinite(best.metrics[metric]):
         shown = written(metric, best.metrics[metric])
         lines.append(f"best {title_of(metric)} {shown} after epoch {best.epoch}\n")
     return lines

@@ -81,3 +81,5 @@ def test_a_training_that_never_makes_an_update_says_so(here: Cli, tmp_path: Path
     assert done.code == 0, done.stderr
     assert left_out(tmp_path / "runs" / "net-1") == [0, 96, 96]
     assert "\nleft out 192 samples, " in done.stderr
+    # A test loss that was never finite has no best.
+    assert "best" not in done.stdout
