@@ -40,6 +40,7 @@ def runs_text(runs: Sequence[RunSummary], width: int | None = None) -> str:
         if width is None or max(map(len, lines)) <= width:
             break
     else:
+        assert width is not None
         cells = [_cells(run, with_reason=False) for run in runs]
         longest = max(len(one["run"]) for one in cells)
         room = max(_NAME, longest - (max(map(len, lines)) - width))

@@ -28,9 +28,8 @@ class EpochRecord:
 
     `metrics` holds those that were measured, by their names. The training figures are means over the epoch as it
     went, the test and validation figures those of the model after it. `waited_seconds` is how long updates of this
-    session waited for data. `left_out_samples` are those of the epoch so far whose updates were left out, not being
-    finite; they are in no training figure. A figure that is not finite is null in the files, and NaN when it is read
-    again.
+    session waited for data. `left_out_samples` are those of the epoch so far whose updates were left out; they are
+    in no training figure. A figure that is not finite is null in the files, and NaN when it is read again.
     """
 
     epoch: int
