@@ -126,7 +126,7 @@ def _csv(found: Evaluation, classes: tuple[ClassFigures, ...], *, confusion: boo
     from netcalc.cli.evaluation_rows import class_rows, confusion_rows, csv_text, metric_rows
 
     if classes:
-        return csv_text(class_rows(classes))
+        return csv_text(class_rows(classes, of_masks=found.target == "mask"))
     return csv_text(confusion_rows(found) if confusion else metric_rows(found))
 
 
@@ -141,7 +141,10 @@ def _document(
         "data": {"source": found.source, "split": found.split, "samples": found.samples},
     }
     if classes:
-        document["classes"] = [asdict(one) for one in classes]
+        left_out = () if found.target == "mask" else ("iou",)
+        document["classes"] = [
+            {name: value for name, value in asdict(one).items() if name not in left_out} for one in classes
+        ]
     if confusion and found.counts is not None:
         document["confusion_matrix"] = {"classes": found.classes, "counts": found.counts.tolist()}
     return document

@@ -68,10 +68,10 @@ def metric_rows(found: Evaluation) -> Iterable[Sequence[object]]:
     return [("metric", "value"), *found.metrics.items()]
 
 
-def class_rows(figures: Sequence[ClassFigures]) -> Iterable[Sequence[object]]:
-    """Return the classes as rows with a head."""
-    head = ("class", "support", "precision", "recall", "f1", "iou")
-    return [head, *((f.name, f.support, f.precision, f.recall, f.f1, f.iou) for f in figures)]
+def class_rows(figures: Sequence[ClassFigures], *, of_masks: bool) -> Iterable[Sequence[object]]:
+    """Return the classes as rows with a head, of masks with the intersection over union."""
+    names = ("support", "precision", "recall", "f1", *(("iou",) if of_masks else ()))
+    return [("class", *names), *((f.name, *(getattr(f, name) for name in names)) for f in figures)]
 
 
 def confusion_rows(found: Evaluation) -> Iterable[Sequence[object]]:

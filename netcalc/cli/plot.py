@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from importlib.util import find_spec
@@ -63,8 +64,10 @@ def plot(
     have the largest scores.
 
     Curves need neither data nor JAX; a run may be under way. A picture that makes no sense of a run is left out,
-    and it is told why. Matplotlib comes with the extra `plots` of the package.
+    and it is told why; a run that is named twice is drawn once. Matplotlib comes with the extra `plots` of the
+    package.
     """
+    runs = list({os.path.realpath(run): run for run in reversed(runs)}.values())[::-1]
     chosen = _chosen(only, len(runs))
     _require_matplotlib()
     folder = output or (runs[0] / "plots" if len(runs) == 1 else Path("plots"))

@@ -14,9 +14,11 @@ from netcalc.cli.evaluate import CheckpointOption, MetricsFormat, RunArgument
 from netcalc.cli.options import CacheOption, Device, DeviceOption, OutputOption
 from netcalc.cli.output import console, write_text
 from netcalc.diagnostics import CannotRunError
+from netcalc.render.printable import printable
 from netcalc.units import finite, plural
 
 if TYPE_CHECKING:
+    from netcalc.data.preprocessing import Preprocessing
     from netcalc.spec.data import Target
     from netcalc.train.predict import Prediction
 
@@ -43,7 +45,9 @@ def predict(
     output: OutputOption = None,
     masks: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for a PNG of each file's mask, a class index a pixel."),
+        typer.Option(
+            metavar="DIR", help="Folder for a PNG of each file's mask, of its size, a class index a pixel."
+        ),
     ] = None,
     on_corrupt: Annotated[
         OnCorrupt, typer.Option(help="Stop at a file that cannot be decoded, or leave it out and go on.")
@@ -69,24 +73,30 @@ def predict(
         if masks is not None and predictor.target != "mask":
             raise CannotRunError(f"--masks: {run} was not trained on masks", help="leave it out")
         found = predictor.files(files, skipped if on_corrupt is OnCorrupt.skip else None)
-        text = _written(_saved(found, masks, files), predictor.target, top, format)
+        text = _written(_saved(found, masks, files, predictor.preprocessing), predictor.target, top, format)
     write_text(text, output)
     if skipped:
         what = plural(len(skipped), "file")
-        console(stderr=True).print(f"skipped {what} that cannot be decoded, the first {skipped[0]}", soft_wrap=True)
+        first = printable(skipped[0])
+        console(stderr=True).print(f"skipped {what} that cannot be decoded, the first {first}", soft_wrap=True)
 
 
-def _saved(found: Iterator[Prediction], masks: Path | None, files: list[str]) -> Iterator[Prediction]:
+def _saved(
+    found: Iterator[Prediction], masks: Path | None, files: list[str], preprocessing: Preprocessing
+) -> Iterator[Prediction]:
     """Pass predictions on, each mask written into the folder under its file's own name, without suffix."""
     if masks is None:
         yield from found
         return
-    from netcalc.cli.mask_files import mask_names, write_mask
+    from netcalc.cli.mask_files import mask_names, over_file, write_mask
+    from netcalc.data.images import image_size
+    from netcalc.data.limited import shown
 
     names = mask_names(files)
     for prediction in found:
         assert prediction.mask is not None
-        write_mask(prediction.mask, masks / names[prediction.file])
+        size = image_size(prediction.file, shown(prediction.file))
+        write_mask(over_file(prediction.mask, preprocessing, size), masks / names[prediction.file])
         yield prediction
 
 
@@ -108,7 +118,7 @@ def _written(found: Iterator[Prediction], target: Target, top: int, format: Metr
                 names = [f"{what}_{n + 1}" for n in range(widest // 2) for what in ("class", "score")]
             return csv_text([("file", *names), *rows])
         case MetricsFormat.text:
-            return "".join(f"{one.file}: {_words(one, target, top)}\n" for one in found)
+            return "".join(f"{printable(f'{one.file}: {_words(one, target, top)}')}\n" for one in found)
 
 
 def _record(one: Prediction, target: Target, top: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from netcalc.cli.live_chart import LiveChart
 from netcalc.cli.output import console
 from netcalc.render.printable import printable
 from netcalc.spec.metrics import title_of, written
+from netcalc.units import plural
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from netcalc.train.records import EpochRecord
 
 _REFRESH_SECONDS = 0.25
-_WORTH_TELLING = 0.05
-"""Share of an epoch's time: a longer wait for data is told."""
+_WORTH_TELLING, _NOTICED_SECONDS = 0.05, 0.1
+"""A wait for data is told where it is a larger share of the epoch's time, and long enough to be more than 0.0 s."""
 
 
 class TrainingProgress:
@@ -105,8 +106,11 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
         parts.append(_figures({f"{split}_{name}": measured[name] for name in measured if name not in _LEFT_OUT}))
     if record.images_per_second is not None:
         parts.append(f"{record.images_per_second:,.0f} images/s  {record.seconds:.1f} s")
-    if record.waited_seconds is not None and record.waited_seconds > _WORTH_TELLING * record.seconds:
-        parts.append(f"waited {record.waited_seconds:.1f} s for data")
+    if record.left_out_samples:
+        parts.append(f"left out {plural(record.left_out_samples, 'sample')}")
+    waited = record.waited_seconds
+    if waited is not None and waited >= _NOTICED_SECONDS and waited > _WORTH_TELLING * record.seconds:
+        parts.append(f"waited {waited:.1f} s for data")
     return "  ".join(filter(None, parts))
 
 

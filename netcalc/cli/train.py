@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 from collections.abc import Sequence
@@ -185,7 +186,7 @@ def _train(
     from netcalc.train.device import describe
     from netcalc.train.loop import train as run_training
     from netcalc.train.outcome import DivergedError
-    from netcalc.train.records import read_records
+    from netcalc.train.records import left_out_samples, read_records
     from netcalc.train.resources import (
         measured_resources,
         resident_bytes,
@@ -234,6 +235,9 @@ def _train(
         log.print(line, soft_wrap=True)
     if outcome.left_out:
         log.print(f"{_left_out(outcome.left_out)}, as their losses or parameters were not finite", soft_wrap=True)
+    elif lost := left_out_samples(read_records(run)):
+        what = plural(lost, "sample")
+        log.print(f"left out {what}, as updates from them would not have been finite", soft_wrap=True)
     if outcome.signal is not None:
         log.print(f"interrupted after {outcome.step} updates; saved in {run}", soft_wrap=True)
         log.print(f"to go on: netcalc train --resume {run}", soft_wrap=True)
@@ -282,8 +286,9 @@ def _figures(plan: Plan, outcome: Outcome) -> list[str]:
     last, best = outcome.last, outcome.best
     tested = {name: value for name, value in last.metrics.items() if name.startswith("test_")}
     lines = [f"{title_of(name)} {written(name, value)}\n" for name, value in tested.items()]
-    if best.step != last.step:
-        metric = plan.best.metric
+    metric = plan.best.metric
+    # Where none was finite the first record stands for the best.
+    if best.step != last.step and math.isfinite(best.metrics[metric]):
         shown = written(metric, best.metrics[metric])
         lines.append(f"best {title_of(metric)} {shown} after epoch {best.epoch}\n")
     return lines

@@ -68,11 +68,15 @@ def read_labelled_folder(folder: Path, preprocessing: Preprocessing) -> Dataset:
 def image_files(paths: Iterable[Path]) -> list[str]:
     """Return the files that paths name: themselves, and of folders the image files below them.
 
-    Raises CannotRunError for a folder without images.
+    Raises CannotRunError for a folder without images, and for a pipe or device, whose end may never come.
     """
     found: list[str] = []
     for path in paths:
-        below = files_below(os.fspath(path)) if path.is_dir() else [os.fspath(path)]
+        file = os.fspath(path)
+        is_folder = os.path.isdir(file)
+        if os.path.exists(file) and not (is_folder or os.path.isfile(file)):
+            raise CannotRunError(f"{path}: not a regular file", help="write the image to a file first")
+        below = files_below(file) if is_folder else [file]
         if not below:
             raise CannotRunError(f"{path}: no images in this folder", f"images end in {', '.join(SUFFIXES)}")
         found += below

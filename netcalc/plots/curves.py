@@ -180,7 +180,12 @@ def _scale(panel: Axes, values: Sequence[float], *, may_be_log: bool = True) -> 
     else:
         _frame(panel, values)
     panel.set_xlabel("epoch")
-    panel.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
+    if panel.dataLim.width == 0:  # a single epoch, about which Matplotlib would count hundredths of one
+        epoch = panel.dataLim.x0
+        panel.set_xlim(epoch - 0.5, epoch + 0.5)
+        panel.set_xticks([epoch])
+    else:
+        panel.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
     panel.grid(visible=True)
 
 

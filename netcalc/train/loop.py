@@ -293,6 +293,7 @@ class _Training:
             metrics=metrics,
             images_per_second=progress.epoch_images / seconds if progress.epoch_images else None,
             waited_seconds=self.waited_seconds if progress.epoch_images else None,
+            left_out_samples=progress.epoch_images - round(float(self.sums.weight)),
         )
         append_record(self.directory, record, self.plan.metrics)
         self.last, self.watch = record, self.watch.seen(record)

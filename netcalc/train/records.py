@@ -28,7 +28,8 @@ class EpochRecord:
 
     `metrics` holds those that were measured, by their names. The training figures are means over the epoch as it
     went, the test and validation figures those of the model after it. `waited_seconds` is how long updates of this
-    session waited for data. A figure that is not finite is null in the files, and NaN when it is read again.
+    session waited for data. `left_out_samples` are those of the epoch so far whose updates were left out; they are
+    in no training figure. A figure that is not finite is null in the files, and NaN when it is read again.
     """
 
     epoch: int
@@ -37,6 +38,7 @@ class EpochRecord:
     metrics: Mapping[str, float] = field(default_factory=dict)
     images_per_second: float | None = None
     waited_seconds: float | None = None
+    left_out_samples: int = 0
 
     def measured(self, split: str) -> dict[str, float]:
         """Return the metrics of a split by the names of their measures; none where it was not evaluated."""
@@ -76,6 +78,11 @@ def read_records(run: Path) -> tuple[EpochRecord, ...]:
     return tuple(_record(line, path, number) for number, line in enumerate(lines, 1))
 
 
+def left_out_samples(records: Iterable[EpochRecord]) -> int:
+    """Return how many samples updates left out in all; the last record of an epoch tells of the whole of it."""
+    return sum({record.epoch: record.left_out_samples for record in records}.values())
+
+
 def rewind_records(run: Path, count: int, metrics: Sequence[str]) -> tuple[EpochRecord, ...]:
     """Cut the metrics of a run to its first records and return those.
 
@@ -97,6 +104,8 @@ def rewind_records(run: Path, count: int, metrics: Sequence[str]) -> tuple[Epoch
 def _values(record: EpochRecord) -> dict[str, Any]:
     timings = {name: getattr(record, name) for name in TIMINGS}
     values = {"epoch": record.epoch, "step": record.step, **record.metrics, **timings}
+    if record.left_out_samples:
+        values["left_out_samples"] = record.left_out_samples
     return {name: None if value is None else finite(value) for name, value in values.items()}
 
 
@@ -127,7 +136,7 @@ def _record(line: str, path: Path, number: int) -> EpochRecord:
         metrics = {name: values.pop(name) for name in list(values) if name in METRICS}
         known = {name: math.nan if value is None else float(value) for name, value in metrics.items()}
         record = EpochRecord(metrics=known, **values)
-        if not (isinstance(record.epoch, int) and isinstance(record.step, int)):
+        if not all(isinstance(n, int) for n in (record.epoch, record.step, record.left_out_samples)):
             raise TypeError
     except (ValueError, TypeError, KeyError):
         raise CannotRunError(f"{path}: line {number} is no record of metrics") from None

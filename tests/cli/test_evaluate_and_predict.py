@@ -46,13 +46,14 @@ def test_the_confusion_matrix_is_of_all_samples_and_agrees_with_accuracy(here: C
         right = counts[number, number]
         assert one["name"] == str(number)
         assert one["support"] == counts[number].sum()
+        assert "iou" not in one
         assert one["recall"] == pytest.approx(right / counts[number].sum())
         assert one["precision"] == pytest.approx(right / counts[:, number].sum())
     table = rows(here("evaluate", trained.run, "--confusion", "-f", "csv", *CPU).stdout)
     assert table[0] == ["true", *"0123456789"]
     assert np.array_equal(np.array([list(map(int, row[1:])) for row in table[1:]]), counts)
     each = rows(here("evaluate", trained.run, "--per-class", "-f", "csv", *CPU).stdout)
-    assert each[0] == ["class", "support", "precision", "recall", "f1", "iou"]
+    assert each[0] == ["class", "support", "precision", "recall", "f1"]
     assert [float(row[3]) for row in each[1:]] == pytest.approx([one["recall"] for one in found["classes"]])
     metrics = dict(rows(here("evaluate", trained.run, "-f", "csv", *CPU).stdout)[1:])
     assert {name: float(value) for name, value in metrics.items()} == pytest.approx(found["metrics"])
@@ -111,6 +112,21 @@ def test_a_file_that_cannot_be_decoded_is_an_error_or_left_out(
     (tmp_path / "b.png").unlink()
     done = here("predict", trained.run, tmp_path, "--on-corrupt", "skip", "-f", "csv", *CPU)
     assert (done.code, done.stdout) == (0, "file\n")
+
+
+def test_names_of_files_do_nothing_to_a_terminal(here: Cli, trained: Trained, folder: Path, tmp_path: Path) -> None:
+    good = next((folder / "3").iterdir()).read_bytes()
+    hostile = tmp_path / "b\x1b[31m\nc.png"
+    hostile.write_bytes(good)
+    (tmp_path / "a\x1b]0;.png").write_bytes(b"no picture")
+    done = here("predict", trained.run, tmp_path, "--on-corrupt", "skip", *CPU)
+    assert done.code == 0
+    assert "\x1b" not in done.stdout + done.stderr
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(f"{tmp_path}/b\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}c.png: ")
+    assert "the first " + str(tmp_path / "a\N{REPLACEMENT CHARACTER}]0;.png") in done.stderr
+    found = here("predict", trained.run, tmp_path, "--on-corrupt", "skip", "-f", "json", *CPU).stdout
+    assert json.loads(found)["predictions"][0]["file"] == str(hostile)
 
 
 @pytest.mark.parametrize(
@@ -212,11 +228,20 @@ def test_every_kind_of_target_trains_is_evaluated_and_predicted(here: Cli, tmp_p
             assert sum(one["score"] for one in predictions[0]["classes"]) == pytest.approx(1)
             here("predict", run, images, "--masks", tmp_path / "masks", *CPU)
             mask = np.asarray(Image.open(tmp_path / "masks" / "a.png"))
-            shares = {str(n): float((mask == n).mean()) for n in range(3)}
-            assert mask.shape == (12, 12)  # two convolutions without padding take two pixels off each side
+            assert mask.shape == (20, 20)
+            first = np.unique(np.array([round((n + 0.5) * 16 / 20 - 0.5) for n in range(20)]), return_index=True)[1]
+            assert len(first) == 16
+            mask = mask[np.ix_(first, first)]
+            inner = mask[2:14, 2:14]  # two convolutions without padding take two pixels off each side
+            shares = {str(n): float((inner == n).mean()) for n in range(3)}
+            assert (mask == 255).sum() == 16 * 16 - 12 * 12 == (mask == 255).sum() - (inner == 255).sum()
             assert all(shares[one["class"]] == pytest.approx(one["score"]) for one in predictions[0]["classes"])
             classes = json.loads(here("evaluate", run, "--per-class", "-f", "json", *CPU).stdout)["classes"]
             assert sum(one["support"] for one in classes) == 18 * 12 * 12
+            known = [one["iou"] for one in classes if one["iou"] is not None]
+            assert np.mean(known) == pytest.approx(found["metrics"]["mean_iou"])
+            table = rows(here("evaluate", run, "--per-class", "-f", "csv", *CPU).stdout)
+            assert table[0] == ["class", "support", "precision", "recall", "f1", "iou"]
         case "multi_label":
             for one in predictions:
                 assert one["present"] == [c["class"] for c in one["classes"] if c["score"] > 0.5]

@@ -129,10 +129,22 @@ def test_several_runs_share_one_picture_of_curves(here: Cli, run: Path, tmp_path
     assert [found.name for found in runs_curves([run, other])] == [str(run), str(other)]
 
 
+def test_a_run_that_is_named_twice_is_drawn_once(here: Cli, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(run)
+    once = here("plot", run, "--only", "curves", "-f", "svg", "-o", tmp_path / "once")
+    twice = here(
+        "plot", run, f"{run}/.", tmp_path / "link", "--only", "curves", "-f", "svg", "-o", tmp_path / "twice"
+    )
+    assert (once.code, twice.code) == (0, 0)
+    assert (tmp_path / "once" / "curves.svg").read_bytes() == (tmp_path / "twice" / "curves.svg").read_bytes()
+    assert here("plot", run, run, "--only", "curves").stdout == f"{run / 'plots' / 'curves.png'}\n"
+
+
 def test_mistakes_of_the_command_line(here: Cli, run: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(run, tmp_path / "other", symlinks=True)
     for words, code, said in (
         ((run, "--only", "curve"), 2, "did you mean `curves`?"),
-        ((run, run, "--only", "confusion"), 2, "--only confusion is of one run"),
+        ((run, other, "--only", "confusion"), 2, "--only confusion is of one run"),
         ((tmp_path,), 2, "not a run directory"),
         ((run, "--only", "filters", "--checkpoint", "step-9"), 2, "no checkpoint `step-9`"),
         ((run, "--only", "mistakes", "--split", "validation"), 2, "have no validation split"),

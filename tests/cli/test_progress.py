@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from netcalc.cli import progress
-from netcalc.cli.progress import TrainingProgress, returned_lines
+from netcalc.cli.progress import TrainingProgress, epoch_line, returned_lines
 from netcalc.train.post_mortem import PostMortem
 from netcalc.train.records import EpochRecord
 
@@ -75,3 +75,19 @@ def test_what_is_left_out_is_told_with_its_file() -> None:
     assert last == "  = left out, 2 so far; written with its batch to nonfinite-00000040.json"
     (line,) = returned_lines(None, 0)
     assert "otherwise than before" in line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "waited", "told"),
+    [
+        (0.2, 0.04, None),
+        (0.2, 0.099, None),
+        (0.2, 0.1, "0.1 s"),
+        (10.0, 0.4, None),
+        (10.0, 0.6, "0.6 s"),
+        (1.0, None, None),
+    ],
+)
+def test_a_wait_for_data_is_told_where_it_matters(seconds: float, waited: float | None, told: str | None) -> None:
+    line = epoch_line(EpochRecord(1, 1, seconds, waited_seconds=waited), 2)
+    assert line == "epoch 1/2" + (f"  waited {told} for data" if told else "")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from netcalc.cli.run_rows import runs_text
+from netcalc.train.run_list import list_runs
 from tests.cli.conftest import Trained
 from tests.conftest import Cli
 from tests.test_imports import RUN, imported_by
@@ -69,6 +72,20 @@ def test_the_table_has_a_line_a_run(here: Cli, several: Path) -> None:
     assert [line.split()[0] for line in lines[2:7]] == ["broken-1", "old-1", "tiny-1", "tiny-2", "tiny-10"]
     assert "\x1b" not in done.stdout
     assert [line.partition(":")[0] for line in lines[7:]] == ["broken-1", "old-1"]
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 80, 120])
+def test_the_table_fits_a_narrow_terminal(several: Path, width: int) -> None:
+    runs = [run for run in list_runs(several) if not run.problem]
+    of_long_names = [replace(run, run=f"runs/{'very-' * 9}long-{number}") for number, run in enumerate(runs)]
+    for some in (runs, of_long_names):
+        head, rule, *lines = runs_text(some, width).splitlines()
+        assert len(lines) == 3
+        assert max(map(len, (head, rule, *lines))) <= width
+        assert {"run", "state", "best"} <= set(head.split())
+    names = [line.split()[0] for line in runs_text(of_long_names, width).splitlines()[2:]]
+    assert [name.rpartition("-")[2] for name in names] == ["0", "1", "2"]
+    assert [line.split()[0] for line in runs_text(runs, width).splitlines()[2:]] == ["tiny-1", "tiny-2", "tiny-10"]
 
 
 def test_the_best_comes_first_within_its_metric(here: Cli, several: Path) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from netcalc.cli.mask_files import write_mask
+from netcalc.data.image_folder import image_files
 from netcalc.data.sources import load_dataset
 from netcalc.diagnostics import CannotRunError, SpecError
 from netcalc.spec.data import ImageFolderData
@@ -236,3 +238,15 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     error = refused(root)
     str(error).encode()
     assert "the name of a class should be UTF-8" in str(error)
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link.png").symlink_to("pipe.png")
+    Image.new("L", (2, 2)).save(tmp_path / "a.png")
+    for name in ("pipe.png", "link.png"):
+        with pytest.raises(CannotRunError, match=f"{name}: not a regular file"):
+            image_files([tmp_path / "a.png", tmp_path / name])
+    assert image_files([tmp_path]) == [str(tmp_path / "a.png")]
+    with pytest.raises(CannotRunError, match=r"pipe\.png: not a regular file"):
+        write_mask(np.zeros((2, 2), np.int32), tmp_path / "pipe.png")

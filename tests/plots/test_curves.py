@@ -142,3 +142,11 @@ def test_each_run_is_framed_by_its_own_length() -> None:
     (panel,) = draw_curves([long, short]).axes
     assert panel.get_ylim()[0] < 50
     assert panel.get_ylim()[1] > 90
+
+
+@pytest.mark.parametrize("values", [(2.0,), (NAN,)])
+def test_the_axis_of_a_single_epoch_counts_whole_ones(values: tuple[float, ...]) -> None:
+    for runs in ([run(test_loss=values)], [run(test_loss=values), run("net-2", test_loss=values)]):
+        panel = draw_curves(runs).axes[0]
+        low, high = panel.get_xlim()
+        assert [tick for tick in panel.get_xticks() if low <= tick <= high] == [0]
